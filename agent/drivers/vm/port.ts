@@ -1,0 +1,49 @@
+// The virtual machines of a node. Real: QEMU over QMP; simulated: simulated.ts.
+import type { ArchiveId, MiB, Slot } from '../../../protocol/ids.ts'
+
+export type VmLifecycle = 'stopped' | 'starting' | 'running' | 'paused' | 'stopping' | 'crashed'
+
+/** Why the last run of a VM ended, judged by QEMU's SHUTDOWN event, never by the exit code. */
+export type VmEnd = 'guest-shutdown' | 'host-quit' | 'guest-panic' | 'process-died'
+
+export interface VmSpec {
+  id: ArchiveId
+  slot: Slot
+  /** Path of the disk, made by the image driver. */
+  disk: string
+  format: 'raw' | 'qcow2'
+  vcpus: number
+  floorMiB: MiB
+  maxMiB: MiB
+}
+
+export interface VmState {
+  id: ArchiveId
+  slot: Slot
+  lifecycle: VmLifecycle
+  /** query-balloon's actual. */
+  memoryActualMiB: MiB
+  memoryTargetMiB: MiB
+  cpuTimeMs: number
+  end?: VmEnd
+  /** The balloon driver's latest word about the current target. */
+  balloon: 'Converged' | 'Moving' | 'Stuck' | 'DriverAbsent' | 'Drifted'
+}
+
+export type VmEvent = { type: 'changed'; id: ArchiveId } | { type: 'ended'; id: ArchiveId; end: VmEnd }
+
+export interface VmDriver {
+  /** VMs of this node, those that outlived an earlier agent included. */
+  list(): Promise<VmState[]>
+  /** Starts a stopped VM; no-op when running or starting. Resolves when the process runs, not when the guest is up. */
+  start(spec: VmSpec): Promise<void>
+  /** Graceful: the stop ladder of section 8b. No-op when stopped or stopping. Resolves when begun. */
+  stop(id: ArchiveId): Promise<void>
+  /** At once, without the guest. */
+  cut(id: ArchiveId): Promise<void>
+  pause(id: ArchiveId): Promise<void>
+  resume(id: ArchiveId): Promise<void>
+  /** Sets the balloon target (never below the floor). Resolves when asked; `list` tells what became of it. */
+  setMemoryTarget(id: ArchiveId, target: MiB): Promise<void>
+  subscribe(listener: (event: VmEvent) => void): () => void
+}

@@ -1,0 +1,51 @@
+// The WireGuard interface of a node. Real: `wg` and `ip`; simulated: simulated.ts. Names follow wg(8).
+
+export interface WireGuardPeer {
+  /** base64 */
+  publicKey: string
+  /** host:port */
+  endpoint?: string
+  allowedIPs: string[]
+  persistentKeepalive: number
+}
+
+export interface WireGuardConfig {
+  name: string
+  /** base64; never logged, never in an argument list. */
+  privateKey: string
+  /** CIDR of this node in the mesh, e.g. 10.8.0.2/24. */
+  address: string
+  listenPort: number
+  mtu: number
+  peers: WireGuardPeer[]
+}
+
+export interface WireGuardPeerState extends WireGuardPeer {
+  /** Seconds since the latest handshake; undefined: never. */
+  handshakeAgeSeconds: number | undefined
+  rxBytes: number
+  txBytes: number
+}
+
+export interface WireGuardState {
+  name: string
+  publicKey: string
+  address: string
+  listenPort: number
+  mtu: number
+  peers: WireGuardPeerState[]
+}
+
+export interface WireGuardDriver {
+  /** What is there now; undefined when the interface does not exist. Changes nothing. */
+  read(name: string): Promise<WireGuardState | undefined>
+  /**
+   * Brings the interface to `config` with the fewest changes; returns whether anything was changed. A second call
+   * with the same config changes nothing. Never writes an endpoint over a handshake younger than 180 s.
+   */
+  apply(config: WireGuardConfig): Promise<{ changed: boolean }>
+  /** Takes the interface away (leaving the mesh). */
+  remove(name: string): Promise<void>
+  /** A handshake came in or a peer went: liveness may have changed. Returns the unsubscriber. */
+  onChange(listener: () => void): () => void
+}

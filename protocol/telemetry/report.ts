@@ -1,0 +1,162 @@
+// What a node reports of itself (section 7.3). The agent fills it, the authority reads it.
+import { z } from 'zod'
+import type { Op } from '../command/ops.ts'
+import type { ArchiveId, Digest, FencingEpoch, MiB, NodeId, Revision, Sequence, Slot, Term } from '../ids.ts'
+
+const id = z.string().regex(/^[0-9a-f]{32}$/)
+const u32 = z.int().min(0).max(0xffff_ffff)
+const term = u32 as unknown as z.ZodType<Term>
+const digest = z.string().regex(/^[0-9a-f]{64}$/) as unknown as z.ZodType<Digest>
+const mib = z.int().min(0) as unknown as z.ZodType<MiB>
+const label = z.string().min(1).max(63)
+const count = z.int().min(0)
+
+export const heldBundle = z.strictObject({ term, revision: u32 as unknown as z.ZodType<Revision>, digest })
+export type HeldBundle = z.output<typeof heldBundle>
+
+export const mark = z.strictObject({
+  op: z.int().min(1).max(255) as unknown as z.ZodType<Op>,
+  slot: z.int().min(0).max(255) as unknown as z.ZodType<Slot>,
+  term,
+  sequence: u32 as unknown as z.ZodType<Sequence>,
+  value: z.int().min(0).max(65535),
+  state: z.enum(['begun', 'done']),
+})
+export type Mark = z.output<typeof mark>
+
+export const LIFECYCLES = [
+  'Absent',
+  'Preparing',
+  'Stopped',
+  'Starting',
+  'Running',
+  'Suspended',
+  'Stopping',
+  'Crashed',
+  'BackOff',
+  'Failed',
+  'Removed',
+] as const
+export type Lifecycle = (typeof LIFECYCLES)[number]
+
+export const REFUSALS = ['Stuck', 'DriverAbsent', 'Drifted', 'BackOff', 'Failed'] as const
+export type RefusalReason = (typeof REFUSALS)[number]
+
+export const archiveReport = z.strictObject({
+  id: id as unknown as z.ZodType<ArchiveId>,
+  slot: z.int().min(1).max(255) as unknown as z.ZodType<Slot>,
+  name: label,
+  namespace: label,
+  lifecycle: z.enum(LIFECYCLES),
+  /** In progress: what, and when it will have ended or failed (milliseconds from now). */
+  operation: z
+    .strictObject({
+      op: z.int().min(1).max(255) as unknown as z.ZodType<Op>,
+      value: z.int().min(0).max(65535),
+      remainingMs: count,
+    })
+    .optional(),
+  /** The final refusal of the last operation; gone when a newer one succeeds. */
+  refusal: z
+    .strictObject({
+      op: z.int().min(1).max(255) as unknown as z.ZodType<Op>,
+      value: z.int().min(0).max(65535),
+      reason: z.enum(REFUSALS),
+      message: z.string().max(256),
+    })
+    .optional(),
+  /** Running though the applied bundle does not list it. */
+  unlisted: z.boolean(),
+  /** Disk made and its image digest verified. */
+  imageReady: z.boolean(),
+  fencingEpoch: u32 as unknown as z.ZodType<FencingEpoch>,
+  memoryActualMiB: mib,
+  memoryTargetMiB: mib,
+  cpuTimeMs: count,
+  weight: z.int().min(0).max(10000),
+  restarts: count,
+  /** A stable code: ImageDigestMismatch, DiskFull, FenceRefused, ... */
+  errorCode: z.string().max(63).optional(),
+  errorMessage: z.string().max(256).optional(),
+})
+export type ArchiveReport = z.output<typeof archiveReport>
+
+export const peerReport = z.strictObject({
+  nodeId: id as unknown as z.ZodType<NodeId>,
+  name: label,
+  publicKey: z.string().length(44),
+  /** Seconds since the latest handshake; absent: never. */
+  handshakeAgeSeconds: count.optional(),
+  path: z.enum(['Direct', 'Relayed', 'Down']),
+  reason: z.string().min(1).max(63),
+  endpoint: z.string().max(261).optional(),
+  allowedIPs: z.array(z.string().max(18)).max(256),
+  rxBytes: count,
+  txBytes: count,
+})
+export type PeerReport = z.output<typeof peerReport>
+
+export const nodeReport = z.strictObject({
+  agentVersion: z.string().min(1).max(63),
+  /** Bundle versions and ops this agent reads. */
+  reads: z.strictObject({ bundle: z.array(z.int().min(1)).max(16), ops: z.array(z.int().min(1).max(255)).max(64) }),
+  registryHead: z.strictObject({ count, hash: digest }).optional(),
+  bundles: z.strictObject({
+    applied: heldBundle.optional(),
+    staged: heldBundle.optional(),
+    reverted: heldBundle.optional(),
+  }),
+  /** Highest APPLY told. */
+  told: z.strictObject({ term, revision: u32 as unknown as z.ZodType<Revision> }).optional(),
+  marks: z.array(mark).max(2048),
+  marksLost: z.boolean(),
+  /** A bundle file that could not be read and was set aside. */
+  bundleLost: z.boolean(),
+  clockSynchronised: z.boolean(),
+  wallClockMs: z.int().min(0),
+  isolated: z.boolean(),
+  interface: z
+    .strictObject({
+      name: z.string().min(1).max(15),
+      publicKey: z.string().length(44),
+      address: z.string().max(18),
+      listenPort: z.int().min(0).max(65535),
+      mtu: count,
+    })
+    .optional(),
+  peers: z.array(peerReport).max(254),
+  capacity: z.strictObject({ memoryMiB: mib, cpus: count }),
+  usage: z.strictObject({ memoryFreeMiB: mib, pressure: z.enum(['None', 'Low', 'High', 'Emergency']) }),
+  /** Public halves of keys that REKEY made and that are not in use yet. */
+  pendingKeys: z.strictObject({
+    commandPublicKey: z.string().length(44).optional(),
+    wireguardPublicKey: z.string().length(44).optional(),
+  }),
+  /** Packets, frames and bundles discarded since the agent started, by reason. */
+  refusals: z.record(z.string().max(63), count),
+  archives: z.array(archiveReport).max(255),
+  /** Signed records "ppn-release/1": this node gave up archive at epoch. */
+  releases: z
+    .array(
+      z.strictObject({
+        archive: id as unknown as z.ZodType<ArchiveId>,
+        fencingEpoch: u32 as unknown as z.ZodType<FencingEpoch>,
+        signature: z.string().length(88),
+      }),
+    )
+    .max(255),
+  retainedDisks: z.array(z.strictObject({ id, namespace: label, name: label, sizeMiB: mib })).max(1024),
+})
+export type NodeReport = z.output<typeof nodeReport>
+
+/** A delta holds only the fields that changed; archives, peers and marks in it replace the entries of the same slot, node or (op, slot). */
+export type NodeReportDelta = Partial<NodeReport>
+
+export interface FrameHeader {
+  /** 32 hex digits, random per agent process. */
+  bootId: string
+  /** Rises with every frame of one boot id. */
+  sequence: number
+  /** Process age on a clock that counts suspended time. */
+  uptimeMs: number
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: [
+      '{api,base,protocol,controllers,stores,authority,agent,cli,testing}/**/*.test.ts',
+      'test/conformance/**/*.test.ts',
+    ],
+    // The machine is shared: a slow moment is no failure. No test waits for a clock.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+  },
+})
