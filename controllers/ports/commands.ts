@@ -2,7 +2,16 @@
 import type { Command, Op } from '../../protocol/command/ops.ts'
 import type { Slot } from '../../protocol/ids.ts'
 
-export interface PendingCommand extends Command {
+/**
+ * A changed `reissue` on an otherwise equal command means: the same value under a fresh sequence. A plan raises it
+ * when the mark was shown, yet for 60 s neither effect, operation nor refusal was (section 7.1, Effects under way).
+ */
+export interface WantedCommand extends Command {
+  /** Counts from 0, the default. */
+  reissue?: number
+}
+
+export interface PendingCommand extends WantedCommand {
   /** Waiting: not Connected, braked, or the sequence clock is too far ahead. Sent: on the wire, unconfirmed. */
   state: 'Waiting' | 'Sent'
   reason?: string
@@ -17,7 +26,7 @@ export interface Commands {
    * until it is withdrawn, which a plan does once telemetry shows mark and effect. A new value for the same
    * (op, slot) replaces the old one under a fresh sequence.
    */
-  want(scope: string, node: string, commands: readonly Command[]): void
+  want(scope: string, node: string, commands: readonly WantedCommand[]): void
   /** Commands of a node not yet withdrawn. */
   pending(node: string): PendingCommand[]
   /**
