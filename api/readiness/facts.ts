@@ -1,0 +1,45 @@
+// Values of facts that several kinds share.
+
+/** As `Liveness` of controllers/ports/fleet.ts. */
+export const LIVENESS = ['Unheard', 'Fresh', 'Stale', 'Braked', 'Superseded'] as const
+/** As `BundleState.stage`, with Held for a reverted content that waits for a person. */
+export const BUNDLE_STAGES = ['None', 'Pending', 'Staged', 'Applied', 'Reverted', 'Held', 'Refused'] as const
+/** Whether anything may be sent at all. */
+export const CHANNEL = ['open', 'Braked', 'Superseded'] as const
+export const FLAG = [false, true] as const
+
+/** Rows for a node that is not heard: law 2. `node` is what the message calls it. */
+export function unseen() {
+  return [
+    {
+      when: { channel: 'Superseded' as const },
+      verdict: 'Unknown' as const,
+      reason: 'Superseded',
+      message: 'a newer authority rules this mesh; this one sends nothing and knows nothing',
+    },
+    {
+      when: { liveness: 'Superseded' as const },
+      verdict: 'Unknown' as const,
+      reason: 'Superseded',
+      message: 'node {node} has heard a newer authority; nothing is sent to it',
+    },
+    {
+      when: { liveness: 'Braked' as const },
+      verdict: 'Unknown' as const,
+      reason: 'Braked',
+      message: 'the brake is set, so node {node} has not been asked',
+    },
+    {
+      when: { liveness: 'Unheard' as const },
+      verdict: 'Unknown' as const,
+      reason: 'Unheard',
+      message: 'node {node} has not been heard since this authority started',
+    },
+    {
+      when: { liveness: 'Stale' as const },
+      verdict: 'Unknown' as const,
+      reason: 'Silent',
+      message: 'node {node} has been silent since {since}',
+    },
+  ]
+}

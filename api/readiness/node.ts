@@ -1,0 +1,153 @@
+import { BUNDLE_STAGES, CHANNEL, FLAG, LIVENESS, unseen } from './facts.ts'
+import { type FactsOf, refusals, type Table } from './table.ts'
+
+const domain = {
+  paused: FLAG,
+  deletion: ['none', 'held', 'archivesPresent', 'archivesLeaving', 'hubInUse', 'severing', 'orphaned'],
+  accepted: [
+    'yes',
+    'MeshUnknown',
+    'MeshNotAccepted',
+    'EndpointMissing',
+    'CannotIsolate',
+    'AddressTaken',
+    'AddressQuarantined',
+    'OutsideMesh',
+    'Exhausted',
+    'AddressReserved',
+    'AddressFixed',
+  ],
+  enrolled: ['yes', 'NoIdentity', 'KeyEnrolledElsewhere', 'IdentityDiffers', 'RegistryBehind'],
+  channel: CHANNEL,
+  liveness: LIVENESS,
+  bundle: BUNDLE_STAGES,
+  /** Telemetry's applied digest equals the wanted content's. */
+  applied: FLAG,
+  /** What is declared. */
+  isolated: FLAG,
+  /** Telemetry shows mark and effect of what is declared. */
+  isolationShown: FLAG,
+} as const
+export type NodeFacts = FactsOf<typeof domain>
+
+export const nodeTable: Table<typeof domain> = {
+  domain,
+  rows: [
+    {
+      when: { paused: true },
+      verdict: 'Unknown',
+      reason: 'Paused',
+      message: 'left alone: annotation ppn.dev/paused is set',
+    },
+    {
+      when: { deletion: 'held' },
+      verdict: 'Stalled',
+      reason: 'DeletionHeld',
+      message: 'deletion is held: {hold}; to go on: ppn confirm node/{node}',
+    },
+    {
+      when: { deletion: 'archivesPresent' },
+      verdict: 'Stalled',
+      reason: 'ArchivesPresent',
+      message: 'not deleted while it has {archives}',
+    },
+    {
+      when: { deletion: 'archivesLeaving' },
+      verdict: 'Reconciling',
+      reason: 'ArchivesPresent',
+      message: 'deletion waits until these are gone: {archives}',
+    },
+    {
+      when: { deletion: 'hubInUse' },
+      verdict: 'Stalled',
+      reason: 'HubInUse',
+      message: 'the hub and an authority’s node go last; still on the mesh: {others}',
+    },
+    {
+      when: { deletion: 'severing' },
+      verdict: 'Reconciling',
+      reason: 'Severing',
+      message: 'waits until the telemetry of {hubs} shows the peer gone',
+    },
+    {
+      when: { deletion: 'orphaned' },
+      verdict: 'Reconciling',
+      reason: 'Orphaned',
+      message: 'forgotten without touching the machine',
+    },
+    ...refusals<typeof domain, 'accepted'>('accepted', {
+      MeshUnknown: 'there is no Mesh {mesh}',
+      MeshNotAccepted: 'Mesh {mesh} is not accepted: {detail}',
+      EndpointMissing: 'a hub needs spec.endpoint (host:port)',
+      CannotIsolate: 'the hub and an authority’s node cannot be isolated',
+      AddressTaken: '{detail}',
+      AddressQuarantined: '{detail}',
+      OutsideMesh: '{detail}',
+      Exhausted: '{detail}',
+      AddressReserved: '{detail}',
+      AddressFixed: '{detail}',
+    }),
+    ...refusals<typeof domain, 'enrolled'>('enrolled', {
+      NoIdentity: 'no keys are known: set spec.identity, or pair the node',
+      KeyEnrolledElsewhere: '{detail}',
+      IdentityDiffers: '{detail}',
+      RegistryBehind: '{detail}',
+    }),
+    ...unseen(),
+    {
+      when: { bundle: 'Held' },
+      verdict: 'Stalled',
+      reason: 'Reverted',
+      message: 'the node went back to its previous bundle and will not try again by itself: {bundleReason}',
+    },
+    {
+      when: { bundle: 'Reverted' },
+      verdict: 'Reconciling',
+      reason: 'Reverted',
+      message: 'the node went back to its previous bundle: {bundleReason}',
+    },
+    {
+      when: { bundle: 'Refused' },
+      verdict: 'Stalled',
+      reason: 'BundleRefused',
+      message: 'the node refuses its bundle: {bundleReason}',
+    },
+    {
+      when: { applied: true, isolationShown: true, isolated: true },
+      verdict: 'Ready',
+      reason: 'Isolated',
+      message: 'isolated as declared',
+    },
+    {
+      when: { applied: true, isolationShown: true, isolated: false },
+      verdict: 'Ready',
+      reason: 'Converged',
+      message: 'the node runs what is declared',
+    },
+    {
+      when: { channel: 'Braked' },
+      verdict: 'Stalled',
+      reason: 'Braked',
+      message: 'the brake is set: nothing is sent',
+    },
+    {
+      when: { applied: false, bundle: 'Staged' },
+      verdict: 'Reconciling',
+      reason: 'BundleStaged',
+      message: 'revision {revision} is on the node and not in force yet',
+    },
+    {
+      when: { applied: false },
+      verdict: 'Reconciling',
+      reason: 'BundlePending',
+      message: 'revision {revision} is on its way',
+    },
+    {
+      when: { isolated: true },
+      verdict: 'Reconciling',
+      reason: 'Isolating',
+      message: 'ISOLATE is on its way',
+    },
+    { when: {}, verdict: 'Reconciling', reason: 'Releasing', message: 'the release from isolation is on its way' },
+  ],
+}

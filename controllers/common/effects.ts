@@ -1,0 +1,49 @@
+// What a plan wants done, as data: a test compares it with toEqual, `ppn diff` prints it, `perform` does it.
+// An effect concerns the planned object itself unless it names another.
+import type { ObjectKey } from '../../api/meta.ts'
+import type { StatusOf } from '../../api/v1alpha1/index.ts'
+import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
+import type { Command } from '../../protocol/command/ops.ts'
+import type { Slot } from '../../protocol/ids.ts'
+import type { AddressResult, SlotResult } from '../ports/allocator.ts'
+import type { WantedContent } from '../ports/bundles.ts'
+import type { EnrolResult } from '../ports/registry.ts'
+import type { EventType } from '../ports/world.ts'
+
+export type Effect =
+  | { type: 'status'; status: StatusOf[keyof StatusOf] }
+  /** One event per (object, reason, generation). `about`: another object, e.g. the holder of an address. */
+  | { type: 'event'; eventType: EventType; reason: string; message: string; about?: ObjectKey }
+  /** Level triggered under the object's key as scope; an empty list withdraws. */
+  | { type: 'commands'; node: string; commands: Command[] }
+  | { type: 'bundle'; node: string; content: WantedContent }
+  | { type: 'withdrawBundle'; node: string }
+  /** Questions: their answers come back as `Answers`, and the plan is made again with them. */
+  | { type: 'claimAddress'; cidr: string; hub: boolean; wanted?: string }
+  | { type: 'enrol'; identity: NodeIdentity }
+  | { type: 'place'; node: string; floorMiB: number; maxMiB: number; adoptDisk?: string }
+  /** The node's address goes into quarantine. */
+  | { type: 'releaseAddress' }
+  /** The node leaves the registry. */
+  | { type: 'retire'; reason: string }
+  /** The archive gives up its place; its slot stays taken until `freeSlot`. */
+  | { type: 'releasePlacement' }
+  | { type: 'freeSlot'; node: string; slot: Slot }
+  | { type: 'addFinalizer' }
+  | { type: 'removeFinalizer' }
+  /** From here on the object returning to its source makes a new object. Durable before any later effect. */
+  | { type: 'commitDeletion' }
+  /** Run again after this long even if nothing changes. */
+  | { type: 'again'; afterMs: number }
+
+/** What was learned by asking. */
+export interface Answers {
+  claim?: AddressResult
+  enrol?: EnrolResult
+  place?: SlotResult
+}
+
+/** The effects that ask; when a plan holds one, it is made again once the answer is there. */
+export function asks(effect: Effect): boolean {
+  return effect.type === 'claimAddress' || effect.type === 'enrol' || effect.type === 'place'
+}

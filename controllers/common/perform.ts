@@ -1,0 +1,92 @@
+import { FINALIZER, keyOf, type ObjectKey, parseKey } from '../../api/meta.ts'
+import type { PpnObject } from '../../api/v1alpha1/index.ts'
+import type { ReconcileResult } from '../ports/reconciler.ts'
+import type { Answers, Effect } from './effects.ts'
+import { forgetTeardown, rememberTeardown } from './teardown.ts'
+import type { ControllerWorld } from './world.ts'
+
+export interface Performed extends ReconcileResult {
+  answers: Answers
+}
+
+export function objectKey(object: PpnObject): ObjectKey {
+  return keyOf(object.kind, object.metadata.name, object.metadata.namespace)
+}
+
+/**
+ * Does the effects in their order; the first that throws ends it, and what follows is planned again at the next attempt.
+ * Every effect is idempotent, so a repeat after a crash is harmless.
+ */
+export async function perform(
+  effects: readonly Effect[],
+  world: ControllerWorld,
+  object: PpnObject,
+): Promise<Performed> {
+  const done: Performed = { answers: {} }
+  for (const effect of effects) await performOne(effect, world, object, done)
+  return done
+}
+
+async function performOne(effect: Effect, world: ControllerWorld, object: PpnObject, done: Performed): Promise<void> {
+  const { store, allocator, registry, commands, bundles } = world
+  const { name, uid } = object.metadata
+  const key = objectKey(object)
+  switch (effect.type) {
+    case 'status':
+      return store.updateStatus(object, effect.status as never)
+    case 'event':
+      return recordEvent(effect, world, object)
+    case 'commands':
+      return commands.want(key, effect.node, effect.commands)
+    case 'bundle':
+      return bundles.want(effect.node, effect.content)
+    case 'withdrawBundle':
+      return bundles.withdraw(effect.node)
+    case 'claimAddress':
+      done.answers.claim = await allocator.claimAddress({ uid, name, hub: effect.hub }, effect.cidr, effect.wanted)
+      if (done.answers.claim.ok) world.changed(key, 'address claimed')
+      return
+    case 'enrol': {
+      const nodeId = await allocator.nodeId(uid, name)
+      done.answers.enrol = await registry.enrol(name, nodeId, effect.identity, 'declared')
+      return
+    }
+    case 'place': {
+      const { node, floorMiB, maxMiB, adoptDisk } = effect
+      done.answers.place = await allocator.place({ uid, key, node, floorMiB, maxMiB, adoptDisk })
+      return world.changed(key, 'placed')
+    }
+    case 'releaseAddress':
+      await allocator.releaseAddress(uid)
+      return world.changed(key, 'address released')
+    case 'retire':
+      await registry.retire(name, effect.reason)
+      return world.changed(key, 'retired')
+    case 'releasePlacement':
+      await allocator.releasePlacement(uid)
+      return world.changed(key, 'place given up')
+    case 'freeSlot':
+      await allocator.freeSlot(effect.node, effect.slot)
+      return world.changed(keyOf('Node', effect.node), 'slot freed')
+    case 'addFinalizer':
+      return store.addFinalizer(key, uid, FINALIZER)
+    case 'removeFinalizer':
+      await forgetTeardown(store.records, uid)
+      return store.removeFinalizer(key, uid, FINALIZER)
+    case 'commitDeletion':
+      await store.commitDeletion(key, uid)
+      await rememberTeardown(store.records, uid, key)
+      return world.changed(key, 'deletion committed')
+    case 'again':
+      done.requeueAfterMs = Math.min(done.requeueAfterMs ?? Number.POSITIVE_INFINITY, effect.afterMs)
+      return
+  }
+}
+
+function recordEvent(effect: Effect & { type: 'event' }, world: ControllerWorld, object: PpnObject): void {
+  const about = effect.about === undefined ? object : world.store.getByKey(effect.about)
+  if (!about) return
+  const { kind, name, namespace } = { ...parseKey(objectKey(about)), ...about.metadata }
+  const { uid, generation } = about.metadata
+  world.events.record({ kind, name, namespace, uid, generation }, effect.eventType, effect.reason, effect.message)
+}
