@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: [
-      '{api,base,protocol,controllers,stores,authority,agent,cli,testing}/**/*.test.ts',
+      '{api,base,protocol,controllers,stores,authority,agent,cli,testing,hack}/**/*.test.ts',
       'test/conformance/**/*.test.ts',
     ],
     // The machine is shared: a slow moment is no failure. No test waits for a clock.
