@@ -10,6 +10,11 @@ export interface BundleState {
   revision?: Revision
   digest?: Digest
   /**
+   * The content that `digest` is of, as last given to `want`: a controller looks here whether its part has got into
+   * the wanted bundle yet, before it trusts `stage`.
+   */
+  content?: WantedContent
+  /**
    * Pending: given a revision, not yet on the node. Staged: telemetry shows it staged. Applied: telemetry shows its
    * digest applied. Reverted: the node went back; held after 3 attempts until `retry`. Refused: the agent cannot
    * read it. None: nothing wanted.
