@@ -33,6 +33,13 @@ const pool = (i: number) => ({
   spec: { nodeName: spokeName(i), memory: { reservedForHost: '512Mi', overcommitPercent: 150 } },
 })
 
+/** An archive lives on a machine of its own building; these take turns. */
+function hostOf(i: number): string {
+  const b = i % BUILDINGS.length
+  const machines = Math.ceil((SPOKES - b) / BUILDINGS.length)
+  return spokeName(b + BUILDINGS.length * (Math.floor(i / BUILDINGS.length) % machines))
+}
+
 const archive = (i: number) => {
   const source = `https://images.campus.example/totebox-${building(i)}.qcow2`
   return {
@@ -44,7 +51,7 @@ const archive = (i: number) => {
       labels: { building: building(i) },
     },
     spec: {
-      nodeName: spokeName(i % SPOKES),
+      nodeName: hostOf(i),
       // One in ten sleeps, one in twenty is put away: a fleet is never all of one kind.
       runState: i % 20 === 19 ? 'Archived' : i % 10 === 9 ? 'Suspended' : 'Running',
       image: { source, sha256: sha256(source), format: 'qcow2' },
