@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import type { Condition } from '../../api/meta.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import { type Removal, removalOf } from './removal.ts'
 
@@ -8,7 +7,7 @@ interface Row {
   deleted: boolean
   policy: 'Retain' | 'Delete'
   annotations?: Record<string, string>
-  deleting?: Condition['status']
+  begun?: boolean
   expected: Removal | undefined
 }
 
@@ -35,17 +34,17 @@ const rows: Row[] = [
     says: 'a held deletion is an ordinary entry',
     deleted: true,
     policy: 'Delete',
-    deleting: 'False',
+    begun: false,
     expected: undefined,
   },
-  { says: 'the disk is retained by default', deleted: true, policy: 'Retain', deleting: 'True', expected: 'Retain' },
-  { says: 'the policy alone deletes no disk', deleted: true, policy: 'Delete', deleting: 'True', expected: 'Retain' },
+  { says: 'the disk is retained by default', deleted: true, policy: 'Retain', begun: true, expected: 'Retain' },
+  { says: 'the policy alone deletes no disk', deleted: true, policy: 'Delete', begun: true, expected: 'Retain' },
   {
     says: 'a confirmation alone deletes no disk',
     deleted: true,
     policy: 'Retain',
     annotations: confirm,
-    deleting: 'True',
+    begun: true,
     expected: 'Retain',
   },
   {
@@ -53,7 +52,7 @@ const rows: Row[] = [
     deleted: true,
     policy: 'Delete',
     annotations: { 'ppn.dev/confirm-delete': 'true' },
-    deleting: 'True',
+    begun: true,
     expected: 'Retain',
   },
   {
@@ -61,7 +60,7 @@ const rows: Row[] = [
     deleted: true,
     policy: 'Delete',
     annotations: confirm,
-    deleting: 'True',
+    begun: true,
     expected: 'Delete',
   },
   { says: 'an orphan needs no commit', deleted: true, policy: 'Delete', annotations: orphan, expected: 'Orphan' },
@@ -70,7 +69,7 @@ const rows: Row[] = [
     deleted: true,
     policy: 'Delete',
     annotations: { ...orphan, ...confirm },
-    deleting: 'True',
+    begun: true,
     expected: 'Orphan',
   },
 ]
@@ -91,25 +90,9 @@ function archive(row: Row): PpnObject<'Archive'> {
       annotations: row.annotations ?? {},
     },
     spec: { deletionPolicy: row.policy } as PpnObject<'Archive'>['spec'],
-    status: {
-      observedGeneration: 1,
-      phase: 'Deleting',
-      conditions: row.deleting
-        ? [
-            {
-              type: 'Deleting',
-              status: row.deleting,
-              reason: 'X',
-              message: '',
-              observedGeneration: 1,
-              lastTransitionTime: '2026-01-02T00:00:00Z',
-            },
-          ]
-        : [],
-    },
   }
 }
 
 test.each(rows)('$says', (row) => {
-  expect(removalOf(archive(row))).toBe(row.expected)
+  expect(removalOf(archive(row), row.begun ?? false)).toBe(row.expected)
 })

@@ -1,13 +1,9 @@
 // How an archive that is being deleted shows in its node's bundle (section 7.2, "Archives end only by saying so").
 //
-// The archive's reconcile checks the hold of law 3, commits the deletion durably, and only then writes the condition
-// Deleting=True. The bundle reads that condition: nothing irreversible can be published before the commit, and an
-// object whose file returns before it simply lives on.
+// The archive's reconcile checks the hold of law 3 and then commits the deletion durably (controllers/common/teardown.ts).
+// Nothing irreversible is published before that, and an object whose file returns before it simply lives on.
 import { ANNOTATION } from '../../api/meta.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
-
-/** The condition that says a deletion is committed. While it is held, the same condition is False with the reason. */
-export const DELETING = 'Deleting'
 
 /**
  * Retain, Delete: the bundle entry stays and carries `remove`. Orphan: the entry leaves the bundle without `remove`,
@@ -15,11 +11,11 @@ export const DELETING = 'Deleting'
  */
 export type Removal = 'Retain' | 'Delete' | 'Orphan'
 
-export function removalOf(archive: PpnObject<'Archive'>): Removal | undefined {
+/** `begun`: `teardownBegun(records, uid)`. */
+export function removalOf(archive: PpnObject<'Archive'>, begun: boolean): Removal | undefined {
   if (archive.metadata.deletionTimestamp === undefined) return undefined
   if (isOrphaned(archive)) return 'Orphan'
-  const committed = archive.status?.conditions.some((c) => c.type === DELETING && c.status === 'True')
-  return committed ? diskPolicy(archive) : undefined
+  return begun ? diskPolicy(archive) : undefined
 }
 
 export function isOrphaned(archive: PpnObject<'Archive'>): boolean {
