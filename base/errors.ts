@@ -18,8 +18,169 @@ export const ERRORS = {
     message: 'a frame of {length} bytes is over the limit of {limit}',
     hint: 'the sender is not a ppn peer, or of a newer version',
   },
+  BadFileName: {
+    message: '"{name}" cannot name a file of this folder',
+    hint: 'use one path segment, without / and not beginning with a dot',
+  },
+  ChainBroken: {
+    message: '{name}, line {line}: {why}',
+    hint: 'the file was changed after it was written; restore it from a backup',
+  },
+  LoopbackNeedsLinux: {
+    message: 'simulated nodes need the whole of 127.0.0.0/8, which only Linux gives',
+    hint: 'run the simulation on Linux, in a container or in a virtual machine',
+  },
+  LockNeedsLinux: {
+    message: 'locks without a file need abstract Unix sockets, which only Linux has',
+    hint: 'run the authority on Linux, in a container or in a virtual machine',
+  },
+  AddressOutsideMesh: {
+    message: '{address} does not begin with {firstOctet} and has no place on the loopback',
+    hint: 'give the mesh a cidr under one first octet',
+  },
+  ConnectTimedOut: {
+    message: 'no answer from {to} port {port} within {ms} ms',
+    hint: 'the peer is down or the path is cut; it is tried again',
+  },
   // protocol
   BadLength: { message: '{what} has {length} bytes, not {expected}', hint: 'discarded' },
+  NotCanonical: {
+    message: 'not canonical JSON (RFC 8785): {why}',
+    hint: 'the bytes were not written by ppn, or were changed',
+  },
+  BadKey: { message: '{what} is not a key: {why}', hint: 'give the 32 bytes of the key in base64' },
+  BadArmor: {
+    message: 'no bundle in this text: {why}',
+    hint: 'give everything from the BEGIN to the END line, unchanged',
+  },
+  BadCommand: { message: 'a command that no agent would obey: {reason}', hint: 'nothing was sent' },
+  SequenceExhausted: {
+    message: 'the mesh has used up its 2^32 sequence ticks',
+    hint: 'begin a new mesh; sequences last 8.5 years',
+  },
+  BundleInvalid: {
+    message: 'a bundle that no agent would accept: {why}',
+    hint: 'nothing was published; the node keeps what it has',
+  },
+  BundleTooLong: {
+    message: 'a bundle of {length} bytes is over the limit of {limit}',
+    hint: 'nothing was published; spread the archives over more nodes',
+  },
+  BundleVersionUnknown: {
+    message: 'bundle version {version} is not one this program writes',
+    hint: 'upgrade the authority first, then the agents',
+  },
+  FrameInvalid: { message: 'a frame that no peer would accept: {why}', hint: 'nothing was sent' },
+  // stores
+  Conflict: {
+    message: '{key} was written by somebody else since it was read',
+    hint: 'it is read again and tried again; if this goes on, two authorities share one state',
+  },
+  // authority: keys, backup
+  KeysMissing: {
+    message: 'the state folder holds facts but no keys/authority',
+    hint: 'restore a backup with `ppn restore`; new keys would not be obeyed by any node',
+  },
+  KeysUnreadable: {
+    message: 'keys/{file}: {why}',
+    hint: 'restore a backup with `ppn restore`; nothing was replaced',
+  },
+  StateNotEmpty: {
+    message: 'the state folder already holds {name}',
+    hint: 'restore into an empty folder',
+  },
+  BackupUnreadable: {
+    message: 'the backup cannot be read: {why}',
+    hint: 'check the passphrase and that the file is whole; nothing was restored',
+  },
+  RestoreIncomplete: {
+    message: 'an earlier restore into this state folder did not finish',
+    hint: 'empty the folder and restore again',
+  },
+  NothingWanted: {
+    message: 'no bundle is wanted for {node}',
+    hint: 'declare the node and enrol it first; `ppn explain node/{node}` says what is missing',
+  },
+  // agent
+  AgentKeyUnreadable: {
+    message: 'the key file {name} has {length} bytes, not 32',
+    hint: 'restore it from a backup, or remove the agent state and enrol the node anew',
+  },
+  PinsUnreadable: {
+    message: 'the file that says whom this node obeys cannot be read',
+    hint: 'restore it, or remove the agent state and enrol the node anew',
+  },
+  AuthorityFingerprintNeeded: {
+    message: 'the first bundle of a node needs the fingerprint of the authority that signed it',
+    hint: 'compare it with the one `ppn node bundle` printed and pass --authority',
+  },
+  AuthorityFingerprintDiffers: {
+    message: 'the bundle is not signed by the authority {expected}',
+    hint: 'check the fingerprint with the person who made the bundle',
+  },
+  BundleRefused: { message: 'the bundle is refused: {reason}', hint: 'ask the authority for a newer one' },
+  // stores
+  NotAnObject: { message: '{what}', hint: 'begin the document with apiVersion: ppn.dev/v1alpha1 and a kind' },
+  UnknownVersion: { message: '{what}', hint: 'write apiVersion: ppn.dev/v1alpha1' },
+  UnknownKind: { message: '{what}', hint: 'the kinds are Mesh, Node, Pairing, ResourcePool and Archive' },
+  UnknownField: { message: '{what}', hint: 'remove the field or correct its spelling' },
+  MissingField: { message: '{what}', hint: 'add the field' },
+  InvalidValue: { message: '{what}', hint: 'correct the value' },
+  IgnoredField: { message: '{what}', hint: 'remove the field; nothing reads it' },
+  ForeignObject: {
+    message: '{kind} of {apiVersion} is no object of ppn and is ignored',
+    hint: 'keep it elsewhere, or leave it: it does no harm',
+  },
+  ActInFolder: {
+    message: '{key} is a one-off act and carries a live code',
+    hint: 'do not keep pairings in files, least of all in git',
+  },
+  YamlSyntax: { message: 'not YAML: {what}', hint: 'the objects of this file stay at their last good state' },
+  YamlTooDeep: { message: 'the document is nested too deeply', hint: 'no object needs this; see what wrote the file' },
+  YamlAliases: { message: 'the aliases of this document expand to too much', hint: 'write the values out' },
+  NotUtf8: { message: 'the file is not UTF-8', hint: 'save it as UTF-8' },
+  FileTooLong: { message: 'the file is over the limit of {limit} bytes', hint: 'split it into several files' },
+  NotAFile: { message: 'neither a file nor a folder; ignored', hint: 'remove it from the folder' },
+  DuplicateObject: {
+    message: '{key} is defined more than once: {places}',
+    hint: 'keep one definition; until then its last good state stays',
+  },
+  HeldByBadFile: {
+    message: '{key} may still be defined in {file}, which cannot be read in full',
+    hint: 'mend that file first; until then the last good state stays',
+  },
+  RemovalHeld: {
+    message: '{key} is gone from its file, but is kept while {file} cannot be read in full',
+    hint: 'mend that file: the object might have moved there',
+  },
+  ImmutableField: {
+    message: 'spec.{field} of {key} cannot change',
+    hint: 'put the old value back, or delete the object and declare another',
+  },
+  FolderUnreadable: {
+    message: 'the folder {path} cannot be read: {why}',
+    hint: 'everything is held as it is until the folder can be read again',
+  },
+  FolderUnsettled: {
+    message: 'the folder {path} is not at rest: {why}',
+    hint: 'everything is held; if no git command is running, remove the lock',
+  },
+  StateInGit: {
+    message: 'the state folder {path} lies in the git work tree {tree}',
+    hint: 'it holds private keys: choose a folder outside with --state',
+  },
+  StateOnNetwork: {
+    message: 'the state folder {path} lies on a network file system ({type})',
+    hint: 'choose a folder on a local disk with --state',
+  },
+  StateTooNew: {
+    message: '{path} was written by a newer version of ppn (schema {found}, this one knows {known})',
+    hint: 'use the newer version, or restore an older backup',
+  },
+  Conflict: { message: 'record {key} was written in between', hint: 'read it again and decide anew' },
+  InvalidObject: { message: '{key} is not valid: {what}', hint: 'correct it and try again' },
+  AlreadyExists: { message: '{key} exists already', hint: 'choose another name, or delete it first' },
+  DeclaredInFolder: { message: '{key} is declared in {file}', hint: 'delete it there' },
 } as const satisfies Record<string, ErrorSpec>
 
 export type ErrorCode = keyof typeof ERRORS

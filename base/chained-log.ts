@@ -1,0 +1,173 @@
+// An append-only file of JSON lines, each bound to the one before by a hash (and, if asked, signed), so that a
+// change of any earlier line shows. A line is canonical JSON:
+//   {"entry":{...},"hash":H,"n":N,"prev":P}            an entry
+//   {"hash":H,"n":N,"prev":P,"torn":{"bytes":B,"hash":T}}   seals B bytes, of SHA-256 T, that a crash left behind
+// with "signature" (base64) when the log is signed. H is SHA-256 over the canonical JSON of the line without hash and
+// signature, which are also the bytes that are signed. P of the first line is 64 zeros.
+import { createHash } from 'node:crypto'
+import { canonicalBytes, parseCanonical, withoutUndefined } from './canonical-json.ts'
+import { PpnError } from './errors.ts'
+import type { Files } from './files.ts'
+
+export interface ChainHead {
+  /** Lines so far, torn ones included. */
+  count: number
+  /** SHA-256 of the last line, 64 hex digits; zeros when there is none. */
+  hash: string
+}
+
+export interface ChainLine<E extends object = Record<string, unknown>> {
+  n: number
+  hash: string
+  entry: E
+}
+
+export interface ChainedLogOptions {
+  sign?: (bytes: Uint8Array) => Uint8Array
+  /** With it, a line without a good signature breaks the chain. */
+  verify?: (bytes: Uint8Array, signature: Uint8Array) => boolean
+}
+
+export interface ChainedLog {
+  /** Resolves when the line would survive a power cut. Concurrent calls are written in the order of the calls. */
+  append(entry: object): Promise<ChainHead>
+  /** After the last append that has resolved. */
+  head(): ChainHead
+  /** Every entry, read and verified anew; the log itself keeps none in memory. Throws ChainBroken. */
+  entries(): Promise<ChainLine[]>
+  /** Reads and verifies the whole file anew. Throws ChainBroken, naming the line. */
+  verify(): Promise<ChainHead>
+}
+
+interface Line {
+  n: number
+  prev: string
+  entry?: Record<string, unknown>
+  torn?: { bytes: number; hash: string }
+  hash: string
+  signature?: string
+}
+
+interface Scan {
+  head: ChainHead
+  lines: ChainLine[]
+  /** Bytes at the end that no complete line holds and no torn line seals. */
+  loose: Uint8Array
+  /** The last line is whole but for its newline. */
+  unended: boolean
+}
+
+const START: ChainHead = { count: 0, hash: '0'.repeat(64) }
+const NEWLINE = 0x0a
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+function asLine(bytes: Uint8Array): Line | undefined {
+  try {
+    const value = parseCanonical(bytes)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Line) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether these bytes are JSON at all: then no crash cut them, and if they do not chain, somebody wrote them. */
+function isJson(bytes: Uint8Array): boolean {
+  try {
+    JSON.parse(Buffer.from(bytes).toString('utf8'))
+    return true
+  } catch {
+    return false
+  }
+}
+
+function scan(file: Uint8Array, name: string, verify: ChainedLogOptions['verify']): Scan {
+  const result: Scan = { head: START, lines: [], loose: new Uint8Array(), unended: false }
+  /** Where the bytes begin that no good line has claimed. */
+  let looseFrom = 0
+  let number = 0
+  const broken = (why: string): never => {
+    throw new PpnError('ChainBroken', { name, line: number, why })
+  }
+
+  for (let from = 0; from < file.length; ) {
+    const newline = file.indexOf(NEWLINE, from)
+    const end = newline < 0 ? file.length : newline
+    number++
+    const bytes = file.subarray(from, end)
+    const line = asLine(bytes)
+    if (line) {
+      const { hash, signature, ...body } = line
+      const { head } = result
+      const signed = canonicalBytes(body)
+      if (line.n !== head.count + 1) broken(`numbered ${line.n}, not ${head.count + 1}`)
+      if (line.prev !== head.hash) broken('does not follow from the line before')
+      if (hash !== sha256(signed)) broken('is not what its hash was taken of')
+      if (verify && !(typeof signature === 'string' && verify(signed, Buffer.from(signature, 'base64'))))
+        broken('is not signed by the key expected')
+      // The newline before a torn line is part of the seal's own write, hence not of the sealed bytes.
+      const loose = file.subarray(looseFrom, Math.max(looseFrom, from - 1))
+      if (line.torn) {
+        if (loose.length !== line.torn.bytes || sha256(loose) !== line.torn.hash) broken('seals other bytes')
+      } else {
+        if (from !== looseFrom) broken('follows bytes that no line accounts for')
+        if (typeof line.entry !== 'object' || line.entry === null) broken('holds no entry')
+        result.lines.push({ n: line.n, hash, entry: line.entry as Record<string, unknown> })
+      }
+      result.head = { count: line.n, hash }
+      looseFrom = Math.min(end + 1, file.length)
+      result.unended = newline < 0
+    } else if (isJson(bytes)) broken('is not a line of this log')
+    from = end + 1
+  }
+  result.loose = file.subarray(looseFrom)
+  return result
+}
+
+/**
+ * Opens or begins the log, verifying all of it (ChainBroken when it does not hold). An incomplete last line, which
+ * only a crash leaves and nobody was told of, is sealed by a `torn` line: no byte is ever cut.
+ */
+export async function openChainedLog(files: Files, name: string, options: ChainedLogOptions = {}): Promise<ChainedLog> {
+  let head = START
+  /** After a failed write the file may hold part of a line: it is read again before the next one. */
+  let stale = true
+  let tail: Promise<unknown> = Promise.resolve()
+
+  const read = async () => scan((await files.read(name)) ?? new Uint8Array(), name, options.verify)
+
+  const write = async (body: Pick<Line, 'entry' | 'torn'>, lead: string): Promise<void> => {
+    const unsigned = canonicalBytes({ ...body, n: head.count + 1, prev: head.hash })
+    const hash = sha256(unsigned)
+    const signature = options.sign && Buffer.from(options.sign(unsigned)).toString('base64')
+    const line = { ...body, n: head.count + 1, prev: head.hash, hash, ...(signature !== undefined && { signature }) }
+    stale = true
+    await files.append(name, Buffer.concat([Buffer.from(lead), canonicalBytes(line), Buffer.from('\n')]))
+    stale = false
+    head = { count: line.n, hash }
+  }
+
+  const refresh = async (): Promise<void> => {
+    const found = await read()
+    head = found.head
+    if (found.unended) await files.append(name, Buffer.from('\n'))
+    if (found.loose.length > 0) await write({ torn: { bytes: found.loose.length, hash: sha256(found.loose) } }, '\n')
+    stale = false
+  }
+
+  await refresh()
+  return {
+    append(entry) {
+      const plain = withoutUndefined(entry) as Record<string, unknown>
+      const run = tail.then(async () => {
+        if (stale) await refresh()
+        await write({ entry: plain }, '')
+        return head
+      })
+      tail = run.catch(() => undefined)
+      return run
+    },
+    head: () => head,
+    entries: async () => (await read()).lines,
+    verify: async () => (await read()).head,
+  }
+}
