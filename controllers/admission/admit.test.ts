@@ -49,7 +49,7 @@ describe('room', () => {
     )
     expect(verdicts.get('Archive/vault/b')).toEqual({
       admitted: false,
-      reason: 'InsufficientFloor',
+      reason: 'MemoryFloor',
       waits: false,
       message:
         'the floors would sum to 2064 MiB, each with 128 MiB of overhead; edge-2 has 2048 MiB (2560 less 512 reserved)',
@@ -61,7 +61,7 @@ describe('room', () => {
     const two = (max: number) => [claim('a', 1, { asks: mem(256, max) }), claim('b', 2, { asks: mem(256, max) })]
     expect(short(admitArchives(input(two(1408), { overcommitPercent: 150 })))).toEqual({ a: 'admitted', b: 'admitted' })
     const verdicts = admitArchives(input(two(1424), { overcommitPercent: 150 }))
-    expect(short(verdicts)).toEqual({ a: 'admitted', b: 'InsufficientMaximum' })
+    expect(short(verdicts)).toEqual({ a: 'admitted', b: 'MemoryOvercommit' })
     expect((verdicts.get('Archive/vault/b') as { message: string }).message).toContain(
       'sum to 3104 MiB, each with 128 MiB of overhead; edge-2 has 2048 MiB (2560 less 512 reserved), 3072 MiB at overcommitPercent 150',
     )
@@ -76,26 +76,26 @@ describe('room', () => {
 describe('who holds keeps', () => {
   test('of two newcomers that collide the first seen is admitted, whatever its name', () => {
     const verdicts = admitArchives(input([claim('a', 2, { asks: mem(1024) }), claim('z', 1, { asks: mem(1024) })]))
-    expect(short(verdicts)).toEqual({ z: 'admitted', a: 'InsufficientFloor' })
+    expect(short(verdicts)).toEqual({ z: 'admitted', a: 'MemoryFloor' })
   })
 
   test('a holder is never displaced by one that was seen earlier', () => {
     const verdicts = admitArchives(
       input([claim('a', 9, { holds: mem(1024), asks: mem(1024) }), claim('b', 1, { asks: mem(1024) })]),
     )
-    expect(short(verdicts)).toEqual({ a: 'admitted', b: 'InsufficientFloor' })
+    expect(short(verdicts)).toEqual({ a: 'admitted', b: 'MemoryFloor' })
   })
 
   test('one that only holds counts against newcomers', () => {
     const verdicts = admitArchives(input([claim('gone', 1, { holds: mem(1024) }), claim('b', 2, { asks: mem(1024) })]))
-    expect(short(verdicts)).toEqual({ b: 'InsufficientFloor' })
+    expect(short(verdicts)).toEqual({ b: 'MemoryFloor' })
   })
 
   test('holders stay when the node shrinks under them, and are told that they are overcommitted', () => {
     const verdicts = admitArchives(
       input([claim('a', 1, { holds: mem(4096), asks: mem(4096) }), claim('b', 2, { asks: mem(16) })]),
     )
-    expect(short(verdicts)).toEqual({ a: 'Overcommitted', b: 'InsufficientFloor' })
+    expect(short(verdicts)).toEqual({ a: 'Overcommitted', b: 'MemoryFloor' })
   })
 
   test('a raise that fits is accepted', () => {
@@ -107,7 +107,7 @@ describe('who holds keeps', () => {
     const verdicts = admitArchives(input([claim('a', 1, { holds: mem(512), asks: mem(1936) })]))
     expect(verdicts.get('Archive/vault/a')).toMatchObject({
       admitted: false,
-      reason: 'InsufficientFloor',
+      reason: 'MemoryFloor',
       keeps: mem(512),
     })
   })
@@ -140,7 +140,15 @@ describe('refusals that are not about memory', () => {
   const one = [claim('a', 1, { asks: mem(256) })]
   const node = { name: 'edge-2', deleting: false, physicalMiB: 2560 }
   const rows: [string, Partial<AdmissionInput>, Claim[], string, boolean, string][] = [
-    ['an unknown node', { node: undefined }, one, 'NodeUnknown', false, 'there is no Node named edge-2'],
+    ['an unknown node', { node: undefined }, one, 'NodeNotFound', false, 'there is no Node named edge-2'],
+    [
+      'a node that is itself refused',
+      { node: { ...node, notAccepted: '10.8.0.5 is held by edge-1' } },
+      one,
+      'NodeNotAccepted',
+      false,
+      'held by edge-1',
+    ],
     ['a node that leaves', { node: { ...node, deleting: true } }, one, 'NodeDeleting', false, 'being deleted'],
     [
       'a namespace that is not allowed',
@@ -155,7 +163,7 @@ describe('refusals that are not about memory', () => {
       'a node not heard yet, which is waited for',
       { node: { name: 'edge-2', deleting: false } },
       one,
-      'CapacityUnknown',
+      'NodeUnknownCapacity',
       true,
       'has not been heard yet',
     ],
@@ -164,7 +172,7 @@ describe('refusals that are not about memory', () => {
       'a disk that another archive has',
       { holderOfDisk: () => 'Archive/vault/x' },
       [claim('a', 1, { asks: mem(256), adoptDisk: 'd1' })],
-      'DiskInUse',
+      'DiskTaken',
       false,
       'belongs to Archive/vault/x',
     ],
@@ -172,7 +180,7 @@ describe('refusals that are not about memory', () => {
       'a disk of another namespace, said as if there were none',
       { node: { ...node, retainedDisks: [{ id: 'd1', namespace: 'other' }] } },
       [claim('a', 1, { asks: mem(256), adoptDisk: 'd1' })],
-      'DiskUnknown',
+      'DiskNotFound',
       false,
       'no retained disk d1 in this namespace',
     ],
@@ -180,7 +188,7 @@ describe('refusals that are not about memory', () => {
       'a disk while the node is unheard, which is waited for',
       { node },
       [claim('a', 1, { asks: mem(256), adoptDisk: 'd1' })],
-      'CapacityUnknown',
+      'NodeUnknownCapacity',
       true,
       'its disks are not known',
     ],
@@ -199,12 +207,12 @@ describe('refusals that are not about memory', () => {
   test('of two newcomers that ask for one disk the second is refused', () => {
     const claims = [1, 2].map((n) => claim(`a${n}`, n, { asks: mem(16), adoptDisk: 'd1' }))
     const withDisk = { ...node, retainedDisks: [{ id: 'd1', namespace: 'vault' }] }
-    expect(short(admitArchives(input(claims, { node: withDisk })))).toEqual({ a1: 'admitted', a2: 'DiskInUse' })
+    expect(short(admitArchives(input(claims, { node: withDisk })))).toEqual({ a1: 'admitted', a2: 'DiskTaken' })
   })
 
   test('a refused newcomer leaves its room to the next', () => {
     const claims = [claim('a', 1, { asks: mem(4096) }), claim('b', 2, { asks: mem(896) })]
-    expect(short(admitArchives(input(claims)))).toEqual({ a: 'InsufficientFloor', b: 'admitted' })
+    expect(short(admitArchives(input(claims)))).toEqual({ a: 'MemoryFloor', b: 'admitted' })
   })
 })
 

@@ -30,6 +30,8 @@ export interface AdmissionNode {
   name: string
   /** The Node object is on its way out: nobody new is let in. */
   deleting: boolean
+  /** Why the Node itself is not accepted. */
+  notAccepted?: string
   /** Absent: every namespace is allowed. */
   allowedNamespaces?: readonly string[]
   /** As last heard; absent: never heard. */
@@ -54,15 +56,16 @@ export interface AdmissionInput {
 }
 
 export const ADMISSION_REFUSALS = [
-  'NodeUnknown',
+  'NodeNotFound',
+  'NodeNotAccepted',
   'NodeDeleting',
   'NamespaceNotAllowed',
-  'CapacityUnknown',
-  'InsufficientFloor',
-  'InsufficientMaximum',
+  'NodeUnknownCapacity',
+  'MemoryFloor',
+  'MemoryOvercommit',
   'SlotsExhausted',
-  'DiskInUse',
-  'DiskUnknown',
+  'DiskTaken',
+  'DiskNotFound',
 ] as const
 export type AdmissionRefusal = (typeof ADMISSION_REFUSALS)[number]
 
@@ -166,7 +169,7 @@ class Room {
   refusalOf(memory: Memory, instead?: Memory): Refusal | undefined {
     const { node, nodeName } = this.input
     if (node?.physicalMiB === undefined)
-      return notYet('CapacityUnknown', `${nodeName} has not been heard yet, so its memory is not known`)
+      return notYet('NodeUnknownCapacity', `${nodeName} has not been heard yet, so its memory is not known`)
     const addedFloor = memory.floorMiB - (instead ? instead.floorMiB : -this.overheadMiB)
     const addedMax = memory.maxMiB - (instead ? instead.maxMiB : -this.overheadMiB)
     return this.over(this.floors + addedFloor, this.maxima + addedMax, node.physicalMiB)
@@ -183,16 +186,17 @@ class Room {
     const usable = physicalMiB - reservedMiB
     const has = `${nodeName} has ${usable} MiB (${physicalMiB} less ${reservedMiB} reserved)`
     const overhead = `each with ${this.overheadMiB} MiB of overhead`
-    if (floors > usable) return no('InsufficientFloor', `the floors would sum to ${floors} MiB, ${overhead}; ${has}`)
+    if (floors > usable) return no('MemoryFloor', `the floors would sum to ${floors} MiB, ${overhead}; ${has}`)
     const bound = Math.floor((usable * overcommitPercent) / 100)
     if (maxima <= bound) return undefined
     const at = `${bound} MiB at overcommitPercent ${overcommitPercent}`
-    return no('InsufficientMaximum', `the maxima would sum to ${maxima} MiB, ${overhead}; ${has}, ${at}`)
+    return no('MemoryOvercommit', `the maxima would sum to ${maxima} MiB, ${overhead}; ${has}, ${at}`)
   }
 }
 
 function nodeRefusal({ node, nodeName }: AdmissionInput, { object }: Claim): Refusal | undefined {
-  if (!node) return no('NodeUnknown', `there is no Node named ${nodeName}`)
+  if (!node) return no('NodeNotFound', `there is no Node named ${nodeName}`)
+  if (node.notAccepted !== undefined) return no('NodeNotAccepted', node.notAccepted)
   if (node.deleting) return no('NodeDeleting', `Node ${nodeName} is being deleted`)
   const namespace = object.metadata.namespace ?? ''
   if (node.allowedNamespaces && !node.allowedNamespaces.includes(namespace))
@@ -211,11 +215,12 @@ function diskRefusal(input: AdmissionInput, claim: Claim, promised: Map<string, 
   const id = claim.adoptDisk
   if (id === undefined) return undefined
   const holder = input.holderOfDisk(id) ?? promised.get(id)
-  if (holder !== undefined && holder !== claim.key) return no('DiskInUse', `disk ${id} belongs to ${holder}`)
+  if (holder !== undefined && holder !== claim.key) return no('DiskTaken', `disk ${id} belongs to ${holder}`)
   const disks = input.node?.retainedDisks
-  if (!disks) return notYet('CapacityUnknown', `${input.nodeName} has not been heard yet, so its disks are not known`)
+  if (!disks)
+    return notYet('NodeUnknownCapacity', `${input.nodeName} has not been heard yet, so its disks are not known`)
   // A disk of another namespace is not confirmed to exist: whoever may write here need not know.
   if (!disks.some((d) => d.id === id && d.namespace === claim.object.metadata.namespace))
-    return no('DiskUnknown', `${input.nodeName} reports no retained disk ${id} in this namespace`)
+    return no('DiskNotFound', `${input.nodeName} reports no retained disk ${id} in this namespace`)
   return undefined
 }

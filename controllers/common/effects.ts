@@ -3,10 +3,10 @@
 import type { ObjectKey } from '../../api/meta.ts'
 import type { StatusOf } from '../../api/v1alpha1/index.ts'
 import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
-import type { Command } from '../../protocol/command/ops.ts'
 import type { Slot } from '../../protocol/ids.ts'
 import type { AddressResult, SlotResult } from '../ports/allocator.ts'
 import type { WantedContent } from '../ports/bundles.ts'
+import type { WantedCommand } from '../ports/commands.ts'
 import type { EnrolResult } from '../ports/registry.ts'
 import type { EventType } from '../ports/world.ts'
 
@@ -15,7 +15,7 @@ export type Effect =
   /** One event per (object, reason, generation). `about`: another object, e.g. the holder of an address. */
   | { type: 'event'; eventType: EventType; reason: string; message: string; about?: ObjectKey }
   /** Level triggered under the object's key as scope; an empty list withdraws. */
-  | { type: 'commands'; node: string; commands: Command[] }
+  | { type: 'commands'; node: string; commands: WantedCommand[] }
   | { type: 'bundle'; node: string; content: WantedContent }
   | { type: 'withdrawBundle'; node: string }
   /** Questions: their answers come back as `Answers`, and the plan is made again with them. */
