@@ -71,11 +71,6 @@ export const ERRORS = {
     hint: 'upgrade the authority first, then the agents',
   },
   FrameInvalid: { message: 'a frame that no peer would accept: {why}', hint: 'nothing was sent' },
-  // stores
-  Conflict: {
-    message: '{key} was written by somebody else since it was read',
-    hint: 'it is read again and tried again; if this goes on, two authorities share one state',
-  },
   // authority: keys, backup
   KeysMissing: {
     message: 'the state folder holds facts but no keys/authority',
