@@ -3,9 +3,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateCampus } from './generate-campus.ts'
+import { generateCrds } from './generate-crds.ts'
 
 /** Each gives path -> content, the same bytes every time. */
-const GENERATORS: (() => Map<string, string> | Promise<Map<string, string>>)[] = [generateCampus]
+const GENERATORS: (() => Map<string, string> | Promise<Map<string, string>>)[] = [generateCampus, generateCrds]
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const check = process.argv.includes('--check')

@@ -1,24 +1,51 @@
 import { z } from 'zod'
 import type { Condition } from '../meta.ts'
-import { dnsLabel, ipv4, publicKey } from './common.ts'
+import { cel, dnsLabel, endpoint, ipv4, NO_REPEATS, publicKey } from './common.ts'
 
-export const nodeIdentity = z.strictObject({
-  wireguardPublicKey: publicKey,
-  commandPublicKey: publicKey,
-  signingPublicKey: publicKey,
-})
+export const nodeIdentity = z
+  .strictObject({
+    wireguardPublicKey: publicKey.describe('Curve25519 public key of the WireGuard interface, base64.'),
+    commandPublicKey: publicKey.describe('X25519 public key from which command keys are derived, base64.'),
+    signingPublicKey: publicKey.describe('Ed25519 public key that signs release records, base64.'),
+  })
+  .refine((i) => new Set([i.wireguardPublicKey, i.commandPublicKey, i.signingPublicKey]).size === 3, {
+    error: 'the three keys must differ',
+  })
+  .meta(
+    cel(
+      'self.wireguardPublicKey != self.commandPublicKey && self.commandPublicKey != self.signingPublicKey && self.wireguardPublicKey != self.signingPublicKey',
+      'the three keys must differ',
+    ),
+  )
 export type NodeIdentity = z.output<typeof nodeIdentity>
 
-export const nodeSpec = z.strictObject({
-  mesh: dnsLabel.default('default'),
-  role: z.enum(['hub', 'spoke']),
-  site: z.enum(['cloud', 'onprem', 'leased']),
-  address: ipv4.optional(),
-  endpoint: z.string().max(261).optional(),
-  isolated: z.boolean().default(false),
-  allowedNamespaces: z.array(dnsLabel).max(64).optional(),
-  identity: nodeIdentity.optional(),
-})
+export const nodeSpec = z
+  .strictObject({
+    mesh: dnsLabel.default('default').describe('Name of the Mesh this node belongs to.'),
+    role: z.enum(['hub', 'spoke']).describe('A hub relays for the others and has an endpoint; a spoke dials hubs.'),
+    site: z.enum(['cloud', 'onprem', 'leased']).describe('Where the machine stands.'),
+    address: ipv4.optional().describe('Mesh address. Allocated for life when absent.'),
+    endpoint: endpoint.optional().describe('host:port at which others reach it. Required for a hub.'),
+    isolated: z.boolean().default(false).describe('Keep only the link to the authority.'),
+    allowedNamespaces: z
+      .array(dnsLabel)
+      .max(64)
+      .refine((names) => new Set(names).size === names.length, { error: 'must not name a namespace twice' })
+      .meta(cel(NO_REPEATS, 'must not name a namespace twice'))
+      .optional()
+      .describe('Namespaces whose archives this node accepts. Absent: all.'),
+    identity: nodeIdentity.optional().describe('Public keys of a node provisioned by hand.'),
+  })
+  .refine((n) => n.role !== 'hub' || n.endpoint !== undefined, { error: 'a hub needs an endpoint', path: ['endpoint'] })
+  .refine((n) => n.role !== 'hub' || !n.isolated, { error: 'a hub cannot be isolated', path: ['isolated'] })
+  .meta(
+    cel(
+      "self.role != 'hub' || has(self.endpoint)",
+      'a hub needs an endpoint',
+      "self.role != 'hub' || !self.isolated",
+      'a hub cannot be isolated',
+    ),
+  )
 export type NodeSpec = z.output<typeof nodeSpec>
 
 export interface PeerPath {

@@ -1,15 +1,49 @@
 import { z } from 'zod'
 import type { Condition } from '../meta.ts'
-import { dnsLabel } from './common.ts'
+import { cel, dnsLabel } from './common.ts'
 
-export const pairingSpec = z.strictObject({
-  nodeName: dnsLabel,
-  rendezvous: z.string().length(4),
-  code: z.string().length(9).optional(),
-  codeSecretRef: z.strictObject({ name: dnsLabel, key: z.string().min(1).max(253) }).optional(),
-  sas: z.string().length(6).optional(),
-  decision: z.enum(['Approve', 'Deny']).optional(),
-})
+/** Crockford's base 32: digits and letters without I, L, O, U. */
+const CROCKFORD = '[0-9A-HJKMNP-TV-Z]'
+
+export const pairingSpec = z
+  .strictObject({
+    nodeName: dnsLabel.describe('The Node that joins.'),
+    rendezvous: z
+      .string()
+      .length(4)
+      .regex(new RegExp(`^${CROCKFORD}{4}$`))
+      .describe('Four symbols shown by the joining node; they select this Pairing.'),
+    code: z
+      .string()
+      .length(9)
+      .regex(new RegExp(`^${CROCKFORD}{4}-${CROCKFORD}{4}$`))
+      .optional()
+      .describe('Eight symbols shown by the joining node, XXXX-XXXX. Worthless once used or expired.'),
+    codeSecretRef: z
+      .strictObject({
+        name: dnsLabel.describe('Name of the Secret.'),
+        key: z
+          .string()
+          .min(1)
+          .max(253)
+          .regex(/^[-._a-zA-Z0-9]+$/)
+          .describe('Key within the Secret.'),
+      })
+      .optional()
+      .describe('A Secret that holds the code, so that it does not stand here.'),
+    sas: z
+      .string()
+      .length(6)
+      .regex(/^[0-9]{6}$/)
+      .optional()
+      .describe('Six digits, typed from the screen of the joining node. Set once.'),
+    decision: z.enum(['Approve', 'Deny']).optional().describe('What the operator decided. Set once.'),
+  })
+  .refine((p) => (p.code === undefined) !== (p.codeSecretRef === undefined), {
+    error: 'exactly one of code and codeSecretRef must be set',
+    path: ['code'],
+  })
+  .meta(cel('has(self.code) != has(self.codeSecretRef)', 'exactly one of code and codeSecretRef must be set'))
 export type PairingSpec = z.output<typeof pairingSpec>
 
 export type PairingPhase = 'Pending' | 'Exchanged' | 'AwaitingSAS' | 'Approved' | 'Denied' | 'Expired' | 'Burned'

@@ -1,24 +1,61 @@
 import { z } from 'zod'
 import type { Condition } from '../meta.ts'
-import { dnsLabel, memoryQuantity } from './common.ts'
+import { cel, dnsLabel, memoryQuantity } from './common.ts'
+
+const percent = z.int().min(1).max(99)
+
+const balloon = z
+  .strictObject({
+    policy: z
+      .enum(['Auto', 'Manual'])
+      .default('Auto')
+      .describe('Auto: the node moves memory by itself. Manual: each archive gets its memory.target.'),
+    lowWatermarkPercent: percent
+      .default(70)
+      .describe('Under pressure, memory is taken back until less than this share of it is in use. Default 70.'),
+    highWatermarkPercent: percent
+      .default(85)
+      .describe('Pressure begins when more than this share of memory is in use. Default 85.'),
+    emergencyPercent: percent
+      .default(95)
+      .describe('Above this share in use, all archives go to their floors at once. Default 95.'),
+  })
+  .refine((b) => b.lowWatermarkPercent < b.highWatermarkPercent && b.highWatermarkPercent < b.emergencyPercent, {
+    error: 'must rise: lowWatermarkPercent < highWatermarkPercent < emergencyPercent',
+  })
+  .meta(
+    cel(
+      'self.lowWatermarkPercent < self.highWatermarkPercent && self.highWatermarkPercent < self.emergencyPercent',
+      'must rise: lowWatermarkPercent < highWatermarkPercent < emergencyPercent',
+    ),
+  )
 
 export const resourcePoolSpec = z.strictObject({
-  nodeName: dnsLabel,
+  nodeName: dnsLabel.describe('The Node whose machine this divides. Equal to metadata.name.'),
   memory: z
     .strictObject({
-      reservedForHost: memoryQuantity.default('512Mi'),
-      overcommitPercent: z.int().min(100).max(400).default(100),
-      balloon: z
-        .strictObject({
-          policy: z.enum(['Auto', 'Manual']).default('Auto'),
-          lowWatermarkPercent: z.int().min(1).max(99).default(15),
-          highWatermarkPercent: z.int().min(1).max(99).default(30),
-          emergencyPercent: z.int().min(1).max(99).default(5),
-        })
-        .prefault({}),
+      reservedForHost: memoryQuantity.default('512Mi').describe('Memory that no archive gets. Default 512Mi.'),
+      overcommitPercent: z
+        .int()
+        .min(100)
+        .max(400)
+        .default(100)
+        .describe('How far the sum of the maxima may exceed the memory there is. Default 100.'),
+      balloon: balloon.prefault({}).describe('How memory moves between archives.'),
     })
-    .prefault({}),
-  cpu: z.strictObject({ reservedWeight: z.int().min(1).max(10000).default(100) }).prefault({}),
+    .prefault({})
+    .describe('Memory of the machine.'),
+  cpu: z
+    .strictObject({
+      reservedWeight: z
+        .int()
+        .min(1)
+        .max(10000)
+        .default(100)
+        .describe('CPU weight of the host beside its archives. Default 100.'),
+    })
+    .prefault({})
+    .describe('Processors of the machine.'),
 })
 export type ResourcePoolSpec = z.output<typeof resourcePoolSpec>
 
