@@ -22,7 +22,10 @@ export interface Placement {
   admittedMs: number
 }
 
-export type SlotResult = { ok: true; placement: Placement } | { ok: false; reason: 'SlotsExhausted'; message: string }
+/** DiskInUse: the disk to adopt belongs to an archive that still has a slot (law 7). */
+export type SlotResult =
+  | { ok: true; placement: Placement }
+  | { ok: false; reason: 'SlotsExhausted' | 'DiskInUse'; message: string }
 
 export interface Allocator {
   /** The node's durable random id, made at first call. */
@@ -32,9 +35,15 @@ export interface Allocator {
   holderOf(address: string): { nodeUid: string; nodeName: string } | undefined
   /**
    * The node's address for life: `wanted`, else the lowest free host address of `cidr` (hub: .1 first). Idempotent
-   * for the holder. An address in quarantine is given to nobody but its last holder's name.
+   * for the holder. An address in quarantine is given to nobody but its last holder's name. `avoid`: addresses that
+   * other nodes declare and have not claimed yet; never given by choice.
    */
-  claimAddress(node: { uid: string; name: string; hub: boolean }, cidr: string, wanted?: string): Promise<AddressResult>
+  claimAddress(
+    node: { uid: string; name: string; hub: boolean },
+    cidr: string,
+    wanted?: string,
+    avoid?: ReadonlySet<string>,
+  ): Promise<AddressResult>
   /** Frees the address into quarantine. */
   releaseAddress(nodeUid: string): Promise<void>
   placement(archiveUid: string): Placement | undefined
@@ -48,8 +57,11 @@ export interface Allocator {
     maxMiB: number
     adoptDisk?: string
   }): Promise<SlotResult>
-  /** The slot stays taken until `freeSlot`: it is given again only after telemetry showed a bundle without it applied. */
-  releasePlacement(archiveUid: string): Promise<void>
+  /**
+   * The slot stays taken until `freeSlot`: it is given again only after telemetry showed a bundle without it applied.
+   * `orphaned`: until then the same archive key, placed again on the same node, has its slot and id back.
+   */
+  releasePlacement(archiveUid: string, options?: { orphaned: boolean }): Promise<void>
   /** Slots of a node released but not yet shown gone. */
   releasedSlots(node: string): { slot: Slot; archiveUid: string; id: ArchiveId }[]
   freeSlot(node: string, slot: Slot): Promise<void>
