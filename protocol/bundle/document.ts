@@ -158,4 +158,8 @@ export interface SignedBundle {
   signature: Uint8Array
   /** Which authority key signed: its id. */
   authorityId: AuthorityId
+  /** The version the bytes are written in. */
+  version: number
+  /** Content digest, in that version: what two nodes compare. */
+  digest: Digest
 }

@@ -133,7 +133,9 @@ export const nodeReport = z.strictObject({
     wireguardPublicKey: z.string().length(44).optional(),
   }),
   /** Packets, frames and bundles discarded since the agent started, by reason. */
-  refusals: z.record(z.string().max(63), count),
+  refusals: z
+    .record(z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,62}$/), count)
+    .refine((reasons) => Object.keys(reasons).length <= 256, 'at most 256 reasons'),
   archives: z.array(archiveReport).max(255),
   /** Signed records "ppn-release/1": this node gave up archive at epoch. */
   releases: z
@@ -149,14 +151,34 @@ export const nodeReport = z.strictObject({
 })
 export type NodeReport = z.output<typeof nodeReport>
 
-/** A delta holds only the fields that changed; archives, peers and marks in it replace the entries of the same slot, node or (op, slot). */
-export type NodeReportDelta = Partial<NodeReport>
+/**
+ * What a delta takes away, by the key of each list's entries. `fields` are optional members of the report; refusals
+ * go by reason.
+ */
+export const removals = z.strictObject({
+  fields: z.array(z.enum(['registryHead', 'told', 'interface'])).optional(),
+  marks: z.array(z.tuple([z.int(), z.int()])).optional(),
+  peers: z.array(id).optional(),
+  archives: z.array(z.int()).optional(),
+  releases: z.array(z.tuple([id, u32])).optional(),
+  retainedDisks: z.array(id).optional(),
+  refusals: z.array(z.string()).optional(),
+})
+export type Removals = z.output<typeof removals>
 
-export interface FrameHeader {
+/**
+ * A delta holds only what changed. Entries of a list replace those with the same key: marks (op, slot), peers node
+ * id, archives slot, releases (archive, epoch), retained disks id, refusals reason. Any other field replaces its like.
+ */
+export type NodeReportDelta = Partial<NodeReport> & { removed?: Removals }
+export const nodeReportDelta = nodeReport.partial().extend({ removed: removals.optional() })
+
+export const frameHeader = z.strictObject({
   /** 32 hex digits, random per agent process. */
-  bootId: string
+  bootId: id,
   /** Rises with every frame of one boot id. */
-  sequence: number
+  sequence: z.int().min(0),
   /** Process age on a clock that counts suspended time. */
-  uptimeMs: number
-}
+  uptimeMs: z.int().min(0),
+})
+export type FrameHeader = z.output<typeof frameHeader>
