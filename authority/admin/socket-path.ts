@@ -1,0 +1,17 @@
+import { createHash } from 'node:crypto'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+/** The file in the state folder that says where the socket is. */
+export const POINTER = 'admin.path'
+
+/** sun_path holds 108 bytes with the closing zero (unix(7)). */
+const SUN_PATH_BYTES = 107
+
+/** `admin.sock` in the state folder; when that is too long for a socket, a name by digest in the runtime folder. */
+export function socketPath(stateFolder: string, runtimeFolder = process.env.XDG_RUNTIME_DIR ?? tmpdir()): string {
+  const direct = join(resolve(stateFolder), 'admin.sock')
+  if (Buffer.byteLength(direct) <= SUN_PATH_BYTES) return direct
+  const digest = createHash('sha256').update(resolve(stateFolder)).digest('hex').slice(0, 16)
+  return join(runtimeFolder, `ppn-${digest}.sock`)
+}
