@@ -1,0 +1,64 @@
+// A bundle given as a file: the first one of a node provisioned by hand, and the way back when no hub answers.
+import type { Files } from '../../base/files.ts'
+import { PpnError } from '../../base/errors.ts'
+import { dearmorBundle } from '../../protocol/bundle/armor.ts'
+import type { BundleDocument } from '../../protocol/bundle/document.ts'
+import { fingerprint, fromBase64 } from '../../protocol/keys.ts'
+import type { HeldBundle } from '../../protocol/telemetry/report.ts'
+import { loadPins, type Pins, savePins } from '../keys/pins.ts'
+import { initMarks } from '../marks/journal.ts'
+import { openBundle } from './store.ts'
+
+/** Where an import waits for the agent: taken by a running one within a second, else at its next start. */
+export const IMPORTED = 'imported'
+/** protocol/bundle/seal.ts: in front of the document lie version, authority id and signature. */
+const DOCUMENT_AT = 81
+
+/** The authorities a bundle names, unverified: only to find the one whose fingerprint a person typed. */
+function namedAuthorities(raw: Uint8Array): Pins['trusted'] {
+  try {
+    const document = JSON.parse(Buffer.from(raw.subarray(DOCUMENT_AT)).toString('utf8')) as BundleDocument
+    return document.content.authorities.map((a) => ({ authorityId: a.id, signingPublicKey: a.signingPublicKey }))
+  } catch {
+    return []
+  }
+}
+
+/**
+ * Verifies an armoured bundle and leaves it for the agent. On a node without pins the authority's fingerprint is
+ * demanded and the authority, the operator key and the node's ids are pinned; later ones must come from a pinned
+ * authority. Throws AuthorityFingerprintNeeded, AuthorityFingerprintDiffers, BundleRefused, BadArmor.
+ */
+export async function importBundle(
+  files: Files,
+  text: string,
+  options: { authorityFingerprint?: string } = {},
+): Promise<HeldBundle> {
+  const raw = dearmorBundle(text)
+  const expected = options.authorityFingerprint
+  const pinned = await loadPins(files)
+  if (!pinned && expected === undefined) throw new PpnError('AuthorityFingerprintNeeded', {})
+
+  const candidates = pinned?.trusted ?? namedAuthorities(raw)
+  const trusted = candidates.filter(
+    (a) => expected === undefined || fingerprint(fromBase64(a.signingPublicKey)) === expected,
+  )
+  if (trusted.length === 0) throw new PpnError('AuthorityFingerprintDiffers', { expected })
+  const opened = openBundle(raw, trusted)
+  if (!opened.ok) throw new PpnError('BundleRefused', { reason: opened.reason })
+  if (!pinned) await pin(files, opened.bundle.signed.document, trusted)
+  await files.write(IMPORTED, raw)
+  return opened.bundle.held
+}
+
+/** Marks before pins: a node with pins and without marks has lost them. */
+async function pin(files: Files, document: BundleDocument, trusted: Pins['trusted']): Promise<void> {
+  await initMarks(files)
+  await savePins(files, {
+    meshId: document.meshId,
+    nodeId: document.nodeId,
+    enrolmentId: document.enrolmentId,
+    operatorKey: document.content.operatorKey,
+    trusted,
+  })
+}
