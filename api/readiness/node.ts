@@ -15,9 +15,10 @@ const domain = {
     'OutsideMesh',
     'Exhausted',
     'AddressReserved',
-    'AddressFixed',
   ],
   enrolled: ['yes', 'NoIdentity', 'KeyEnrolledElsewhere', 'IdentityDiffers', 'RegistryBehind'],
+  /** A hub and an authority's node with address and keys are there, so that a bundle can be made. */
+  hub: FLAG,
   channel: CHANNEL,
   liveness: LIVENESS,
   bundle: BUNDLE_STAGES,
@@ -85,7 +86,6 @@ export const nodeTable: Table<typeof domain> = {
       OutsideMesh: '{detail}',
       Exhausted: '{detail}',
       AddressReserved: '{detail}',
-      AddressFixed: '{detail}',
     }),
     ...refusals<typeof domain, 'enrolled'>('enrolled', {
       NoIdentity: 'no keys are known: set spec.identity, or pair the node',
@@ -93,6 +93,12 @@ export const nodeTable: Table<typeof domain> = {
       IdentityDiffers: '{detail}',
       RegistryBehind: '{detail}',
     }),
+    {
+      when: { hub: false },
+      verdict: 'Stalled',
+      reason: 'NoHub',
+      message: 'no hub or authority’s node with an address and keys is on the mesh, so no bundle can be made',
+    },
     ...unseen(),
     {
       when: { bundle: 'Held' },

@@ -20,7 +20,8 @@ export interface Planner<K extends Kind, O> {
 
 /**
  * `gone` runs when the key's object no longer exists (to withdraw what it wanted). Effects that ask are done first and
- * alone; everything else is done only by a plan that asks nothing more.
+ * alone; everything else is done only by a plan that asks nothing more. After a bundle was given to the publisher the
+ * plan is made once more, so that status is written from the state that came of it.
  */
 export function reconcileWith<K extends Kind, O>(
   world: ControllerWorld,
@@ -42,9 +43,10 @@ export function reconcileWith<K extends Kind, O>(
       const chosen = questions.length > 0 ? questions : planned
       note({ planned })
       const done = await perform(chosen, world, object)
-      if (questions.length === 0) return { requeueAfterMs: done.requeueAfterMs }
-      note({ did: done.answers })
-      answers = { ...answers, ...done.answers }
+      const published = chosen.some((effect) => effect.type === 'bundle')
+      if (questions.length === 0 && !published) return { requeueAfterMs: done.requeueAfterMs }
+      answers = { ...answers, ...done.answers, ...(published && { published }) }
+      note({ did: answers })
     }
     throw new Error(`the plan of ${key} asks without end`)
   }

@@ -19,7 +19,8 @@ export type Effect =
   | { type: 'bundle'; node: string; content: WantedContent }
   | { type: 'withdrawBundle'; node: string }
   /** Questions: their answers come back as `Answers`, and the plan is made again with them. */
-  | { type: 'claimAddress'; cidr: string; hub: boolean; wanted?: string }
+  /** For the node itself (the answer) or for another that was there before it. `avoid`: declared by others. */
+  | { type: 'claimAddress'; node: AddressClaimant; cidr: string; wanted?: string; avoid: string[] }
   | { type: 'enrol'; identity: NodeIdentity }
   | { type: 'place'; node: string; floorMiB: number; maxMiB: number; adoptDisk?: string }
   /** The node's address goes into quarantine. */
@@ -27,8 +28,10 @@ export type Effect =
   /** The node leaves the registry. */
   | { type: 'retire'; reason: string }
   /** The archive gives up its place; its slot stays taken until `freeSlot`. */
-  | { type: 'releasePlacement' }
+  | { type: 'releasePlacement'; orphaned?: boolean }
   | { type: 'freeSlot'; node: string; slot: Slot }
+  /** A durable fact of the controllers' own; undefined removes it. */
+  | { type: 'record'; key: string; value: unknown }
   | { type: 'addFinalizer' }
   | { type: 'removeFinalizer' }
   /** From here on the object returning to its source makes a new object. Durable before any later effect. */
@@ -36,11 +39,19 @@ export type Effect =
   /** Run again after this long even if nothing changes. */
   | { type: 'again'; afterMs: number }
 
+export interface AddressClaimant {
+  uid: string
+  name: string
+  hub: boolean
+}
+
 /** What was learned by asking. */
 export interface Answers {
   claim?: AddressResult
   enrol?: EnrolResult
   place?: SlotResult
+  /** In this run a bundle was given to the publisher. */
+  published?: boolean
 }
 
 /** The effects that ask; when a plan holds one, it is made again once the answer is there. */

@@ -1,6 +1,8 @@
 import { FINALIZER, keyOf, type ObjectKey, parseKey } from '../../api/meta.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
+import { MESH_CIDR_RECORD } from '../mesh/effective.ts'
 import type { ReconcileResult } from '../ports/reconciler.ts'
+import type { RecordStore } from '../ports/store.ts'
 import type { Answers, Effect } from './effects.ts'
 import { forgetTeardown, rememberTeardown } from './teardown.ts'
 import type { ControllerWorld } from './world.ts'
@@ -42,10 +44,15 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
       return bundles.want(effect.node, effect.content)
     case 'withdrawBundle':
       return bundles.withdraw(effect.node)
-    case 'claimAddress':
-      done.answers.claim = await allocator.claimAddress({ uid, name, hub: effect.hub }, effect.cidr, effect.wanted)
-      if (done.answers.claim.ok) world.changed(key, 'address claimed')
+    case 'claimAddress': {
+      const { node, cidr, wanted, avoid } = effect
+      // Before the first address is given out, so that the network cannot change under its holders.
+      if (store.records.get(MESH_CIDR_RECORD)?.value !== cidr) await writeRecord(store.records, MESH_CIDR_RECORD, cidr)
+      const claim = await allocator.claimAddress(node, cidr, wanted, new Set(avoid))
+      if (node.uid === uid) done.answers.claim = claim
+      if (claim.ok) world.changed(keyOf('Node', node.name), 'address claimed')
       return
+    }
     case 'enrol': {
       const nodeId = await allocator.nodeId(uid, name)
       done.answers.enrol = await registry.enrol(name, nodeId, effect.identity, 'declared')
@@ -63,19 +70,22 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
       await registry.retire(name, effect.reason)
       return world.changed(key, 'retired')
     case 'releasePlacement':
-      await allocator.releasePlacement(uid)
+      await allocator.releasePlacement(uid, { orphaned: effect.orphaned ?? false })
       return world.changed(key, 'place given up')
     case 'freeSlot':
       await allocator.freeSlot(effect.node, effect.slot)
       return world.changed(keyOf('Node', effect.node), 'slot freed')
+    case 'record':
+      return writeRecord(store.records, effect.key, effect.value)
     case 'addFinalizer':
       return store.addFinalizer(key, uid, FINALIZER)
     case 'removeFinalizer':
-      await forgetTeardown(store.records, uid)
-      return store.removeFinalizer(key, uid, FINALIZER)
+      // In this order: a crash between leaves a record of nobody, not a teardown that has forgotten its commitment.
+      await store.removeFinalizer(key, uid, FINALIZER)
+      return forgetTeardown(store.records, uid)
     case 'commitDeletion':
       await store.commitDeletion(key, uid)
-      await rememberTeardown(store.records, uid, key)
+      await rememberTeardown(store.records, uid, key, world.clock.now())
       return world.changed(key, 'deletion committed')
     case 'again':
       done.requeueAfterMs = Math.min(done.requeueAfterMs ?? Number.POSITIVE_INFINITY, effect.afterMs)
@@ -89,4 +99,10 @@ function recordEvent(effect: Effect & { type: 'event' }, world: ControllerWorld,
   const { kind, name, namespace } = { ...parseKey(objectKey(about)), ...about.metadata }
   const { uid, generation } = about.metadata
   world.events.record({ kind, name, namespace, uid, generation }, effect.eventType, effect.reason, effect.message)
+}
+
+async function writeRecord(records: RecordStore, key: string, value: unknown): Promise<void> {
+  const version = records.get(key)?.version ?? 0
+  if (value !== undefined) await records.put(key, value, version)
+  else if (version > 0) await records.delete(key, version)
 }

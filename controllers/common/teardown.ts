@@ -3,14 +3,25 @@
 import type { ObjectKey } from '../../api/meta.ts'
 import type { RecordStore } from '../ports/store.ts'
 
+interface Teardown {
+  key: ObjectKey
+  /** Clock.now() of the commitment. */
+  begunMs: number
+}
+
 const at = (uid: string): string => `teardown/${uid}`
 
 export function teardownBegun(records: RecordStore, uid: string): boolean {
   return records.get(at(uid)) !== undefined
 }
 
-export async function rememberTeardown(records: RecordStore, uid: string, key: ObjectKey): Promise<void> {
-  if (!teardownBegun(records, uid)) await records.put(at(uid), { key }, 0)
+export function teardownBegunMs(records: RecordStore, uid: string): number | undefined {
+  return (records.get(at(uid))?.value as Teardown | undefined)?.begunMs
+}
+
+export async function rememberTeardown(records: RecordStore, uid: string, key: ObjectKey, nowMs: number) {
+  const teardown: Teardown = { key, begunMs: nowMs }
+  if (!teardownBegun(records, uid)) await records.put(at(uid), teardown, 0)
 }
 
 export async function forgetTeardown(records: RecordStore, uid: string): Promise<void> {

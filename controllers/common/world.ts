@@ -35,29 +35,10 @@ export interface FleetIndex {
   nodes(): readonly PpnObject<'Node'>[]
 }
 
-/** What an archive's entry in a bundle said when it was last given to the publisher by this process. */
-export interface PublishedArchive {
-  node: string
-  /** Of the Archive object the entry was made from. */
-  generation: number
-  remove?: 'Retain' | 'Delete'
-}
-
-/**
- * What the bundles last given to the publisher were made from. With `bundles.state(node).stage === 'Applied'` it tells
- * whether a node runs this generation. An object whose entry was renewed is run again.
- */
-export interface Published {
-  archive(uid: string): PublishedArchive | undefined
-  /** Generation of the node's ResourcePool in its bundle; 0: the defaults. */
-  pool(node: string): number | undefined
-}
-
 /** What a controller is made from. */
 export interface ControllerWorld extends World {
   holds: Holds
   index: FleetIndex
-  published: Published
   /** Clock.monotonic() at which the controllers began. */
   startedMs: number
   /** A durable fact about the object changed that no store event tells (address, slot, commitment): its dependents run. */

@@ -13,13 +13,15 @@ import { type Deletion, decideHolds, type Present } from './decide.ts'
 export interface HoldsOptions {
   store: Store
   clock: Clock
+  /** Decides and answers without writing anything down, for a plan that nobody carries out. Default: false. */
+  dry?: boolean
   /** The object was let go: it should run. */
   released(key: ObjectKey): void
 }
 
 const prefixOf = (kind: Kind): string => `hold/${kind}/`
 
-export function createHolds({ store, clock, released }: HoldsOptions): Holds {
+export function createHolds({ store, clock, released, dry = false }: HoldsOptions): Holds {
   // One decision of a kind at a time: two tombstones asking at once must see each other's.
   const turns = new Map<Kind, Promise<unknown>>()
   const inTurn = <T>(kind: Kind, act: () => Promise<T>): Promise<T> => {
@@ -33,7 +35,7 @@ export function createHolds({ store, clock, released }: HoldsOptions): Holds {
     store.records.get(prefixOf(object.kind) + object.metadata.uid)?.value as Deletion | undefined
   const present = (kind: Kind): Present[] => store.list(kind).map((object) => presentAs(object, store.records))
 
-  async function decide(kind: Kind): Promise<void> {
+  async function decide(kind: Kind): Promise<Deletion[]> {
     const earlier = remembered(kind)
     const next = decideHolds(
       kind,
@@ -41,7 +43,8 @@ export function createHolds({ store, clock, released }: HoldsOptions): Holds {
       earlier.map((record) => record.value as Deletion),
       clock.now(),
     )
-    await writeDifference(store.records, kind, earlier, next)
+    if (!dry) await writeDifference(store.records, kind, earlier, next)
+    return next
   }
 
   async function confirmOne(deletion: Deletion): Promise<void> {
@@ -58,8 +61,8 @@ export function createHolds({ store, clock, released }: HoldsOptions): Holds {
   return {
     async isHeld(object) {
       if (object.metadata.deletionTimestamp === undefined) return undefined
-      await inTurn(object.kind, () => decide(object.kind))
-      const deletion = deletionOf(object)
+      const deletions = await inTurn(object.kind, () => decide(object.kind))
+      const deletion = deletions.find(({ uid }) => uid === object.metadata.uid)
       return deletion?.state === 'held' ? holdOf(deletion) : undefined
     },
     isConfirmed: (object) => confirmedByAnnotation(object) || deletionOf(object)?.state === 'confirmed',

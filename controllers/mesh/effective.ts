@@ -1,26 +1,59 @@
 // The mesh this authority serves. A Mesh named `default` exists if none is declared; a second Mesh is refused.
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import { type MeshSpec, meshSpec } from '../../api/v1alpha1/mesh.ts'
-import type { Store } from '../ports/store.ts'
+import type { World } from '../ports/world.ts'
+import { parseCidr } from './cidr.ts'
 
 export const DEFAULT_MESH = 'default'
 
+/** The network in force, written before the first address of it is given out. */
+export const MESH_CIDR_RECORD = 'mesh/cidr'
+
 export interface EffectiveMesh {
   name: string
+  /** With the network in force, which is not the declared one while that is refused. */
   spec: MeshSpec
   /** Absent: nobody declared it. */
   object?: PpnObject<'Mesh'>
+  /** Why the declared network is not followed. */
+  refused?: { reason: 'CidrInvalid' | 'CidrInUse'; detail: string }
+  /** There is a network to live in: the declared one, or the one still in force. */
+  usable: boolean
 }
 
+export type MeshWorld = Pick<World, 'store' | 'allocator'>
+
 /** Who was there first serves: by creation, then name. Tombstones too, while they last. */
-export function effectiveMesh(store: Pick<Store, 'list'>): EffectiveMesh {
-  const [first] = store
-    .list('Mesh')
-    .toSorted(
-      (a, b) =>
-        Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) ||
-        (a.metadata.name < b.metadata.name ? -1 : 1),
-    )
-  if (!first) return { name: DEFAULT_MESH, spec: meshSpec.parse({}) }
-  return { name: first.metadata.name, spec: first.spec, object: first }
+export function effectiveMesh(world: MeshWorld): EffectiveMesh {
+  const object = servedMesh(world.store.list('Mesh'))
+  const spec = object?.spec ?? meshSpec.parse({})
+  const base = { name: object?.metadata.name ?? DEFAULT_MESH, ...(object && { object }) }
+  const inForce = cidrInForce(world)
+  const parsed = parseCidr(spec.cidr)
+  const kept = { ...spec, cidr: inForce ?? spec.cidr }
+  if (!parsed.ok)
+    return {
+      ...base,
+      spec: kept,
+      usable: inForce !== undefined,
+      refused: { reason: 'CidrInvalid', detail: parsed.message },
+    }
+  if (inForce === undefined || inForce === spec.cidr) return { ...base, spec, usable: true }
+  const detail = `nodes hold addresses of ${inForce}; it stays in force until none does`
+  return { ...base, spec: kept, usable: true, refused: { reason: 'CidrInUse', detail } }
+}
+
+export function servedMesh(meshes: readonly PpnObject<'Mesh'>[]): PpnObject<'Mesh'> | undefined {
+  return meshes.toSorted(
+    (a, b) =>
+      Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) ||
+      (a.metadata.name < b.metadata.name ? -1 : 1),
+  )[0]
+}
+
+function cidrInForce({ store, allocator }: MeshWorld): string | undefined {
+  const recorded = store.records.get(MESH_CIDR_RECORD)?.value as string | undefined
+  if (recorded === undefined) return undefined
+  const held = store.list('Node').some((node) => allocator.addressOf(node.metadata.uid) !== undefined)
+  return held || store.records.list('orphan/').length > 0 ? recorded : undefined
 }

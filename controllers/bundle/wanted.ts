@@ -1,0 +1,56 @@
+// The bundle of one node out of the world as it stands.
+import type { PpnObject } from '../../api/v1alpha1/index.ts'
+import type { BundlePool } from '../../protocol/bundle/document.ts'
+import { isPaused } from '../common/status.ts'
+import { teardownBegun } from '../common/teardown.ts'
+import type { ControllerWorld } from '../common/world.ts'
+import { effectiveMesh } from '../mesh/effective.ts'
+import { poolPolicy } from '../pool/policy.ts'
+import type { WantedContent } from '../ports/bundles.ts'
+import { archiveEntries, type Entries } from './archives.ts'
+import { bundleContent } from './content.ts'
+import { authorityNodeNames, type Member, memberOf } from './members.ts'
+
+export interface WantedBundle {
+  content: WantedContent
+  freeze: Entries['freeze']
+}
+
+/** undefined: the node has no address or no keys yet, or no authority's node has an address to be reached at. */
+export function wantedBundle(
+  world: ControllerWorld,
+  node: PpnObject<'Node'>,
+  members: readonly Member[],
+): WantedBundle | undefined {
+  const own = memberOf(world, node)
+  const mesh = effectiveMesh(world)
+  const byName = new Map(members.map((member) => [member.name, member]))
+  const authorityAddresses = authorityNodeNames(mesh.spec.authorityNodes, members).flatMap(
+    (name) => byName.get(name)?.address ?? [],
+  )
+  if (!own || authorityAddresses.length === 0) return undefined
+  const inForce = world.bundles.state(own.name).content
+  const { entries, freeze } = archiveEntries(world, own.name, inForce?.archives ?? [])
+  const content = bundleContent({
+    node: own,
+    members,
+    mesh,
+    authorities: world.authority.keys(),
+    authorityAddresses,
+    operatorKey: world.authority.operatorKey(),
+    meshEpochMs: world.authority.meshEpochMs(),
+    pool: poolOf(world, own.name, inForce?.pool),
+    archives: entries,
+  })
+  return { content, freeze }
+}
+
+/** The pool's policy; a paused one stays as it is in force, and defaults return only when its deletion is committed. */
+function poolOf(world: ControllerWorld, node: string, inForce: BundlePool | undefined): BundlePool {
+  const pool = world.store.get('ResourcePool', node)
+  if (!pool) return poolPolicy(undefined)
+  if (isPaused(pool) && inForce) return inForce
+  if (teardownBegun(world.store.records, pool.metadata.uid)) return poolPolicy(undefined)
+  const { deletionTimestamp: _, ...metadata } = pool.metadata
+  return poolPolicy({ ...pool, metadata }, inForce)
+}

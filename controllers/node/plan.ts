@@ -1,0 +1,246 @@
+// What to do about a Node; pure.
+//
+// Expected flow: finalizer, address, keys, bundle, commands, status. A deletion goes: held until confirmed (law 3),
+// blocked while archives or VMs are there, committed, SEVER, the hubs drop the peer, done when a hub's telemetry shows
+// it gone. The node itself is never needed for that.
+import { FINALIZER } from '../../api/meta.ts'
+import { type Readiness, readiness } from '../../api/readiness/index.ts'
+import type { NodeFacts } from '../../api/readiness/node.ts'
+import { OP } from '../../protocol/command/ops.ts'
+import type { Slot } from '../../protocol/ids.ts'
+import { orphanRecord, SEVER_LEAD_MS } from '../bundle/members.ts'
+import { rfc3339 } from '../common/conditions.ts'
+import type { Effect } from '../common/effects.ts'
+import { isNews, isOrphan, isPaused, statusEffect, verdictEvent } from '../common/status.ts'
+import type { WantedCommand } from '../ports/commands.ts'
+import { BLIND_AFTER_MS, isolateCommands, isolationShown } from './isolation.ts'
+import { basicRefusal, type NodeObject, type NodeObserved } from './observe.ts'
+import { nodeStatus } from './status.ts'
+
+export function planNode(node: NodeObject, observed: NodeObserved): Effect[] {
+  const { deletionTimestamp, finalizers } = node.metadata
+  // What was asked of the machine and not obeyed yet is not asked any longer either.
+  if (isPaused(node)) return [...commandEffects(node, observed, []), ...report(node, observed)]
+  if (deletionTimestamp === undefined) {
+    const first: Effect[] = finalizers.includes(FINALIZER) ? [] : [{ type: 'addFinalizer' }]
+    return [...first, ...converge(node, observed)]
+  }
+  if (!finalizers.includes(FINALIZER)) return []
+  switch (deletionOf(node, observed)) {
+    case 'orphaned':
+      return orphan(node, observed)
+    case 'severing':
+      return teardown(node, observed)
+    default:
+      return converge(node, observed)
+  }
+}
+
+/** Address, keys, bundle, commands; each needs the one before. */
+function converge(node: NodeObject, observed: NodeObserved): Effect[] {
+  const claims = claimEffects(node, observed)
+  if (claims.length > 0) return claims
+  const { identity } = node.spec
+  if (identity && observed.address !== undefined && !observed.enrol && !isEnrolledAs(observed, identity))
+    return [{ type: 'enrol', identity }]
+  const { content } = observed
+  if (content && !observed.published && !observed.publishedThisRun)
+    return [...freezeEffects(observed), { type: 'bundle', node: node.metadata.name, content }]
+  return [
+    ...adoptEffects(node, observed),
+    ...commandEffects(node, observed, isolation(node, observed)),
+    ...report(node, observed),
+    ...blindRetry(node, observed),
+  ]
+}
+
+function claimEffects(node: NodeObject, observed: NodeObserved): Effect[] {
+  const { mesh, claim, claimants, avoid } = observed
+  if (claim || !mesh.usable || basicRefusal(node, mesh.name) || node.metadata.deletionTimestamp) return []
+  return claimants.map(({ wanted, ...claimant }) => ({
+    type: 'claimAddress',
+    node: claimant,
+    cidr: mesh.spec.cidr,
+    ...(wanted !== undefined && { wanted }),
+    avoid: avoid.filter((address) => address !== wanted),
+  }))
+}
+
+function isEnrolledAs({ enrolment }: NodeObserved, identity: object): boolean {
+  return enrolment !== undefined && sameKeys(enrolment.identity, identity)
+}
+
+function sameKeys(a: object, b: object): boolean {
+  return Object.entries(a).every(([name, value]) => b[name as keyof typeof b] === value)
+}
+
+function freezeEffects({ freeze }: NodeObserved): Effect[] {
+  return freeze.map(({ key, value }) => ({ type: 'record', key, value }))
+}
+
+/** The same name applied again: what was kept for it is its own once more. */
+function adoptEffects(node: NodeObject, { orphanRecorded, freeze, ...observed }: NodeObserved): Effect[] {
+  const adopted: Effect[] =
+    orphanRecorded && observed.member
+      ? [{ type: 'record', key: orphanRecord(node.metadata.name), value: undefined }]
+      : []
+  return [...adopted, ...freeze.map(({ key, value }): Effect => ({ type: 'record', key, value }))]
+}
+
+function isolation(node: NodeObject, observed: NodeObserved): WantedCommand[] {
+  const { view, lastIsolateSent: lastSent, runningMs, member } = observed
+  if (!member) return []
+  return isolateCommands({ declared: declaresIsolation(node, observed), view, lastSent, runningMs })
+}
+
+/** The hub and an authority's node cannot be isolated. */
+function cannotIsolate(node: NodeObject, { authorityNode }: NodeObserved): boolean {
+  return node.spec.role === 'hub' || authorityNode
+}
+
+function declaresIsolation(node: NodeObject, observed: NodeObserved): boolean {
+  return node.spec.isolated && !cannotIsolate(node, observed)
+}
+
+function commandEffects(node: NodeObject, { pending }: NodeObserved, commands: WantedCommand[]): Effect[] {
+  const same =
+    pending.length === commands.length &&
+    commands.every((c) => pending.some(({ op, slot, value }) => op === c.op && slot === c.slot && value === c.value))
+  return same ? [] : [{ type: 'commands', node: node.metadata.name, commands }]
+}
+
+function blindRetry(node: NodeObject, observed: NodeObserved): Effect[] {
+  const blind = declaresIsolation(node, observed) && observed.member && !observed.view.report
+  const afterMs = BLIND_AFTER_MS - observed.runningMs
+  return blind && afterMs > 0 ? [{ type: 'again', afterMs }] : []
+}
+
+/** What touches no machine: the member stays a peer, its address and ids stay its name's. */
+function orphan(node: NodeObject, { member }: NodeObserved): Effect[] {
+  const { name } = node.metadata
+  return [
+    ...(member ? [{ type: 'record', key: orphanRecord(name), value: member } as const] : []),
+    { type: 'commands', node: name, commands: [] },
+    { type: 'withdrawBundle', node: name },
+    { type: 'removeFinalizer' },
+  ]
+}
+
+const SEVER: WantedCommand = { op: OP.SEVER, slot: 0 as Slot, value: 1 }
+/** Telemetry of the hubs comes at least every 10 s. */
+const LOOK_AGAIN_MS = 10_000
+
+function teardown(node: NodeObject, observed: NodeObserved): Effect[] {
+  const { name } = node.metadata
+  const commit: Effect[] = observed.begun ? [] : [{ type: 'commitDeletion' }]
+  if (isGone(observed))
+    return [
+      ...commit,
+      { type: 'commands', node: name, commands: [] },
+      { type: 'withdrawBundle', node: name },
+      { type: 'releaseAddress' },
+      { type: 'retire', reason: 'deleted' },
+      { type: 'removeFinalizer' },
+    ]
+  return [
+    ...commit,
+    ...(observed.bundle.content ? [{ type: 'withdrawBundle', node: name } as const] : []),
+    ...commandEffects(node, observed, [SEVER]),
+    ...report(node, observed),
+    { type: 'again', afterMs: observed.begun ? LOOK_AGAIN_MS : SEVER_LEAD_MS },
+  ]
+}
+
+/** Every hub that is heard has dropped the peer, and at least one is heard; or there never was a peer, or a hub. */
+function isGone({ member, otherHubs }: NodeObserved): boolean {
+  if (!member || otherHubs.length === 0) return true
+  const heard = otherHubs.filter((hub) => hub.fresh)
+  return heard.length > 0 && heard.every((hub) => hub.applied && !hub.listsPeer)
+}
+
+/** Status, and one event when the verdict is news. */
+function report(node: NodeObject, observed: NodeObserved): Effect[] {
+  const facts = nodeFacts(node, observed)
+  const detail = detailOf(observed)
+  const found = readiness('Node', facts, messageDetails(node, observed, detail))
+  return [
+    ...statusEffect(node, nodeStatus(node, observed, facts, found, detail)),
+    ...verdictEvent(node, found),
+    ...holderEvent(node, observed, found),
+  ]
+}
+
+/** Who holds keeps, and hears of it. */
+function holderEvent(node: NodeObject, { claim, others }: NodeObserved, found: Readiness): Effect[] {
+  if (claim?.ok !== false || claim.holder === undefined || !others.includes(claim.holder)) return []
+  if (!isNews(node.status?.conditions, found, node.metadata.generation)) return []
+  const message = `Node ${node.metadata.name} asks for this node’s address and is refused`
+  return [{ type: 'event', eventType: 'Warning', reason: claim.reason, message, about: `Node/${claim.holder}` }]
+}
+
+export function nodeFacts(node: NodeObject, observed: NodeObserved): NodeFacts {
+  const { view, bundle } = observed
+  const report = view.liveness === 'Fresh' ? view.report : undefined
+  const isolated = declaresIsolation(node, observed)
+  const digest = report?.bundles.applied?.digest
+  return {
+    paused: isPaused(node),
+    deletion: deletionOf(node, observed),
+    accepted: acceptedOf(node, observed),
+    enrolled: enrolledOf(observed),
+    hub: observed.begun || observed.content !== undefined,
+    channel: observed.channel,
+    liveness: view.liveness,
+    bundle: bundle.stage === 'Reverted' && bundle.held ? 'Held' : bundle.stage,
+    applied: observed.published && digest !== undefined && digest === bundle.digest,
+    isolated,
+    isolationShown: isolationShown(report, isolated),
+  }
+}
+
+function deletionOf(node: NodeObject, observed: NodeObserved): NodeFacts['deletion'] {
+  if (node.metadata.deletionTimestamp === undefined) return 'none'
+  if (observed.begun) return 'severing'
+  if (observed.hold) return 'held'
+  if (isOrphan(node)) return 'orphaned'
+  const { occupants, others, otherHubs, authorityNode } = observed
+  if (occupants.length > 0) return occupants.every((o) => o.leaving) ? 'archivesLeaving' : 'archivesPresent'
+  const lastHub = node.spec.role === 'hub' && otherHubs.length === 0
+  return others.length > 0 && observed.member && (lastHub || authorityNode) ? 'hubInUse' : 'severing'
+}
+
+function acceptedOf(node: NodeObject, observed: NodeObserved): NodeFacts['accepted'] {
+  const { mesh, claim } = observed
+  const basic = basicRefusal(node, mesh.name)
+  if (basic) return basic === 'MeshUnknown' && observed.meshDeclared ? 'MeshNotAccepted' : basic
+  if (!mesh.usable) return 'MeshNotAccepted'
+  if (node.spec.isolated && cannotIsolate(node, observed)) return 'CannotIsolate'
+  return claim?.ok === false ? claim.reason : 'yes'
+}
+
+function enrolledOf({ enrol, enrolment }: NodeObserved): NodeFacts['enrolled'] {
+  if (enrol?.ok === false) return enrol.reason
+  return enrolment ? 'yes' : 'NoIdentity'
+}
+
+function detailOf({ claim, enrol, mesh }: NodeObserved): string {
+  if (claim?.ok === false) return claim.message
+  if (enrol?.ok === false) return enrol.message
+  return mesh.refused?.detail ?? `this authority serves Mesh ${mesh.name}`
+}
+
+function messageDetails(node: NodeObject, observed: NodeObserved, detail: string): Record<string, string | undefined> {
+  const { view, bundle, otherHubs, occupants, others } = observed
+  return {
+    node: node.metadata.name,
+    mesh: node.spec.mesh,
+    detail,
+    hold: observed.hold?.message,
+    archives: occupants.map((occupant) => occupant.name).join(', '),
+    others: others.join(', '),
+    hubs: otherHubs.map((hub) => hub.name).join(', '),
+    since: view.lastHeardMs === undefined ? undefined : rfc3339(view.lastHeardMs),
+    revision: bundle.revision?.toString(),
+    bundleReason: bundle.reason,
+  }
+}

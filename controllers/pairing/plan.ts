@@ -1,0 +1,34 @@
+// Pairing is not served in this version: the object says so, and goes when it is deleted. Pure.
+import { FINALIZER } from '../../api/meta.ts'
+import { readiness } from '../../api/readiness/index.ts'
+import type { PairingFacts } from '../../api/readiness/pairing.ts'
+import type { PpnObject } from '../../api/v1alpha1/index.ts'
+import { conditions } from '../common/conditions.ts'
+import type { Effect } from '../common/effects.ts'
+import { isPaused, statusEffect, verdictEvent } from '../common/status.ts'
+import type { Hold } from '../common/world.ts'
+
+export type PairingObject = PpnObject<'Pairing'>
+
+export interface PairingObserved {
+  nowMs: number
+  hold: Hold | undefined
+}
+
+export function planPairing(pairing: PairingObject, { nowMs, hold }: PairingObserved): Effect[] {
+  const { deletionTimestamp, finalizers, generation, name } = pairing.metadata
+  const owned = finalizers.includes(FINALIZER)
+  const deleting = deletionTimestamp !== undefined
+  if (deleting && !owned) return []
+  const deletion = !deleting ? 'none' : hold ? 'held' : 'done'
+  const facts: PairingFacts = { paused: isPaused(pairing), deletion }
+  if (deletion === 'done' && !facts.paused) return [{ type: 'removeFinalizer' }]
+  const found = readiness('Pairing', facts, { name, hold: hold?.message })
+  const status = {
+    observedGeneration: generation,
+    conditions: conditions(pairing.status?.conditions, found.conditions, generation, nowMs),
+    phase: pairing.status?.phase ?? ('Pending' as const),
+  }
+  const first: Effect[] = owned || facts.paused ? [] : [{ type: 'addFinalizer' }]
+  return [...first, ...statusEffect(pairing, status), ...verdictEvent(pairing, found)]
+}
