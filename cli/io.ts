@@ -1,0 +1,46 @@
+// What a verb may touch of the terminal and the process; replaced in tests.
+import { readFile } from 'node:fs/promises'
+import { type Clock, systemClock } from '../base/clock.ts'
+
+export interface Io {
+  out(text: string): void
+  err(text: string): void
+  /** Standard output is a terminal. */
+  terminal: boolean
+  /** Width of the terminal in columns. */
+  columns(): number
+  color: boolean
+  env: Readonly<Record<string, string | undefined>>
+  cwd: string
+  clock: Clock
+  /** Aborts when the person asks to stop. */
+  signal: AbortSignal
+  /** All of standard input. */
+  stdin(): Promise<string>
+  /** A file, or `-` for standard input. */
+  read(path: string): Promise<string>
+}
+
+async function readStdin(): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+export function processIo(signal: AbortSignal): Io {
+  const terminal = process.stdout.isTTY === true
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    terminal,
+    columns: () => process.stdout.columns ?? 80,
+    // https://no-color.org: set and not empty means no colour.
+    color: terminal && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
+    env: process.env,
+    cwd: process.cwd(),
+    clock: systemClock(),
+    signal,
+    stdin: readStdin,
+    read: (path) => (path === '-' ? readStdin() : readFile(path, 'utf8')),
+  }
+}
