@@ -31,6 +31,8 @@ export interface ChainedLogOptions {
 export interface ChainedLog {
   /** Resolves when the line would survive a power cut. Concurrent calls are written in the order of the calls. */
   append(entry: object): Promise<ChainHead>
+  /** As many lines in one durable write; a crash may leave the first few of them. */
+  appendAll(entries: readonly object[]): Promise<ChainHead>
   /** After the last append that has resolved. */
   head(): ChainHead
   /** Every entry, read and verified anew; the log itself keeps none in memory. Throws ChainBroken. */
@@ -59,6 +61,7 @@ interface Scan {
 
 const START: ChainHead = { count: 0, hash: '0'.repeat(64) }
 const NEWLINE = 0x0a
+const NEWLINE_BYTES = Uint8Array.of(NEWLINE)
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 function asLine(bytes: Uint8Array): Line | undefined {
@@ -135,37 +138,46 @@ export async function openChainedLog(files: Files, name: string, options: Chaine
 
   const read = async () => scan((await files.read(name)) ?? new Uint8Array(), name, options.verify)
 
-  const write = async (body: Pick<Line, 'entry' | 'torn'>, lead: string): Promise<void> => {
-    const unsigned = canonicalBytes({ ...body, n: head.count + 1, prev: head.hash })
-    const hash = sha256(unsigned)
-    const signature = options.sign && Buffer.from(options.sign(unsigned)).toString('base64')
-    const line = { ...body, n: head.count + 1, prev: head.hash, hash, ...(signature !== undefined && { signature }) }
+  const write = async (bodies: readonly Pick<Line, 'entry' | 'torn'>[], lead: string): Promise<void> => {
+    let next = head
+    const bytes: Uint8Array[] = [Buffer.from(lead)]
+    for (const body of bodies) {
+      const numbered = { ...body, n: next.count + 1, prev: next.hash }
+      const unsigned = canonicalBytes(numbered)
+      const hash = sha256(unsigned)
+      const signature = options.sign && Buffer.from(options.sign(unsigned)).toString('base64')
+      bytes.push(canonicalBytes({ ...numbered, hash, ...(signature !== undefined && { signature }) }), NEWLINE_BYTES)
+      next = { count: numbered.n, hash }
+    }
     stale = true
-    await files.append(name, Buffer.concat([Buffer.from(lead), canonicalBytes(line), Buffer.from('\n')]))
+    await files.append(name, Buffer.concat(bytes))
     stale = false
-    head = { count: line.n, hash }
+    head = next
   }
 
   const refresh = async (): Promise<void> => {
     const found = await read()
     head = found.head
     if (found.unended) await files.append(name, Buffer.from('\n'))
-    if (found.loose.length > 0) await write({ torn: { bytes: found.loose.length, hash: sha256(found.loose) } }, '\n')
+    if (found.loose.length > 0) await write([{ torn: { bytes: found.loose.length, hash: sha256(found.loose) } }], '\n')
     stale = false
+  }
+
+  const appendAll = (entries: readonly object[]): Promise<ChainHead> => {
+    const bodies = entries.map((entry) => ({ entry: withoutUndefined(entry) as Record<string, unknown> }))
+    const run = tail.then(async () => {
+      if (stale) await refresh()
+      if (bodies.length > 0) await write(bodies, '')
+      return head
+    })
+    tail = run.catch(() => undefined)
+    return run
   }
 
   await refresh()
   return {
-    append(entry) {
-      const plain = withoutUndefined(entry) as Record<string, unknown>
-      const run = tail.then(async () => {
-        if (stale) await refresh()
-        await write({ entry: plain }, '')
-        return head
-      })
-      tail = run.catch(() => undefined)
-      return run
-    },
+    append: (entry) => appendAll([entry]),
+    appendAll,
     head: () => head,
     entries: async () => (await read()).lines,
     verify: async () => (await read()).head,

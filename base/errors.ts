@@ -96,6 +96,15 @@ export const ERRORS = {
     message: 'no bundle is wanted for {node}',
     hint: 'declare the node and enrol it first; `ppn explain node/{node}` says what is missing',
   },
+  // authority: commands
+  CommandHeld: {
+    message: 'nothing may be sent to {node} now: {reason}',
+    hint: 'lift the brake, or use --through-brake to sever; otherwise `ppn explain node/{node}` says more',
+  },
+  SeverRefused: {
+    message: '{node} is the hub or carries the authority, and cannot be severed',
+    hint: 'declare another hub, or another authority node, first',
+  },
   // agent
   AgentKeyUnreadable: {
     message: 'the key file {name} has {length} bytes, not 32',

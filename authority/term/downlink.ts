@@ -1,0 +1,81 @@
+// Everything between this authority and its agents but the bundles, put together: a reign, the sender, the sink, and
+// the PINGs that join them. What `authority/main` starts.
+import type { Fleet } from '../../controllers/ports/fleet.ts'
+import type { RecordStore } from '../../controllers/ports/store.ts'
+import { OP } from '../../protocol/command/ops.ts'
+import { type CommandSender, type CommandSenderOptions, startCommandSender } from '../commands/sender.ts'
+import { startTelemetrySink, type TelemetrySinkOptions } from '../telemetry/sink.ts'
+import { lastConnected, rememberConnected } from './last-connected.ts'
+import { nodeKeyRing } from './node-keys.ts'
+import { openReign, type Reign, type ReignOptions } from './reign.ts'
+
+/** What is made here, not given. */
+type Made = 'keys' | 'reign' | 'fleet' | 'pings' | 'records' | 'lastConnected'
+
+export interface DownlinkOptions
+  extends Omit<CommandSenderOptions, Made | 'port'>,
+    Omit<TelemetrySinkOptions, Made | 'port'>,
+    Omit<ReignOptions, Made | 'audit'> {
+  records: RecordStore
+  /** X25519, 32 bytes: the authority's command key. */
+  commandSecret: Uint8Array
+  ports: { command: number; telemetry: number }
+}
+
+export interface Downlink {
+  reign: Reign
+  commands: CommandSender
+  fleet: Fleet
+}
+
+/**
+ * Raises the term, begins to listen, and sends the first PING to 255 when the start is over. Rejects with `Conflict`
+ * when another process reigns, and with the error of the transport when a port cannot be had.
+ */
+export async function startDownlink(options: DownlinkOptions, signal: AbortSignal): Promise<Downlink> {
+  const { records, brake, roster, ports } = options
+  const keys = nodeKeyRing({ meshId: options.meshId, commandSecret: options.commandSecret })
+  await brake.read()
+  const known = lastConnected(records).filter((node) => roster.get(node))
+  const reign = await openReign({ ...options, lastConnected: known }, signal)
+
+  // Sink and sender need each other; both hold the other by these, and use them only once both are there.
+  let commands: CommandSender | undefined
+  const fleet = await startTelemetrySink(
+    {
+      ...options,
+      keys,
+      reign,
+      port: ports.telemetry,
+      pings: {
+        draw: (node) => commands?.ping(node),
+        settle: (node) => commands?.settlePing(node),
+        sent: (node) => commands?.pings(node),
+      },
+    },
+    signal,
+  )
+  const sender = await startCommandSender({ ...options, keys, reign, fleet, port: ports.command }, signal)
+  commands = sender
+  rememberConnected({ ...options, fleet }, signal)
+
+  const pingAll = async (): Promise<void> => {
+    if (reign.phase() !== 'Open') return
+    const nodes = roster.all().map(({ node }) => node)
+    await sender.broadcast(OP.PING, 0, nodes)
+    // Then to the unheard alone, until they are heard.
+    for (const node of nodes) if (fleet.view(node).liveness !== 'Fresh') sender.ping(node)
+  }
+  const stop = [
+    reign.subscribe((change) => {
+      if (change.type === 'opened' || change.type === 'raised') void pingAll()
+    }),
+    roster.subscribe((node) => {
+      if (roster.get(node)) sender.ping(node)
+      else sender.settlePing(node)
+    }),
+  ]
+  signal.addEventListener('abort', () => stop.forEach((unsubscribe) => void unsubscribe()), { once: true })
+  await pingAll()
+  return { reign, commands: sender, fleet }
+}
