@@ -2,11 +2,9 @@
 // rest (deduplication, one run a key at a time).
 import { KINDS, type Kind, keyOf, type ObjectKey, parseKey } from '../api/meta.ts'
 import type { AnyObject } from '../api/v1alpha1/index.ts'
-import { SEVER_LEAD_MS } from './bundle/members.ts'
 import { channelOf } from './common/channel.ts'
 import { conditionOf } from './common/conditions.ts'
 import { objectKey } from './common/perform.ts'
-import { teardownBegunMs } from './common/teardown.ts'
 import type { ControllerWorld } from './common/world.ts'
 import { type Change, dependents } from './dependents.ts'
 import type { LiveIndex } from './fleet-index.ts'
@@ -43,19 +41,9 @@ function spreadOf(key: string): number {
   return hash
 }
 
-/** Runs the dependents of what changed. `own`: the changed object too. */
+/** Runs the dependents of what changed. */
 export function spread(world: ControllerWorld, enqueue: Enqueue, key: ObjectKey, change: Change, reason: string): void {
-  for (const other of dependents(world, key, change))
-    enqueue(CONTROLLER_OF[parseKey(other).kind], other, reason, { afterMs: leadMs(world, key) })
-}
-
-/** A node just being severed stays a peer for a moment (SEVER_LEAD_MS): its hubs are run when that is over. */
-function leadMs(world: ControllerWorld, key: ObjectKey): number {
-  const object = world.store.getByKey(key)
-  if (object?.kind !== 'Node') return 0
-  const begunMs = teardownBegunMs(world.store.records, object.metadata.uid)
-  if (begunMs === undefined) return 0
-  return Math.min(SEVER_LEAD_MS, Math.max(0, begunMs + SEVER_LEAD_MS - world.clock.now()))
+  for (const other of dependents(world, key, change)) enqueue(CONTROLLER_OF[parseKey(other).kind], other, reason)
 }
 
 /** Wires every edge until `signal` aborts, and runs everything once the store has synced. */

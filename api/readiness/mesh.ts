@@ -4,7 +4,7 @@ import { type FactsOf, refusals, type Table } from './table.ts'
 const domain = {
   paused: FLAG,
   deletion: ['none', 'held', 'nodesPresent', 'done'],
-  accepted: ['yes', 'SecondMesh', 'CidrInvalid', 'CidrInUse', 'AuthorityNodeUnknown'],
+  accepted: ['yes', 'SecondMesh', 'CidrInUse', 'AuthorityNodeUnknown'],
   channel: CHANNEL,
   /** silent: those that are not Ready are Unknown; settling: at least one is known not to be. */
   nodes: ['none', 'ready', 'silent', 'settling'],
@@ -35,7 +35,6 @@ export const meshTable: Table<typeof domain> = {
     { when: { deletion: 'done' }, verdict: 'Reconciling', reason: 'Deleting', message: 'being deleted' },
     ...refusals<typeof domain, 'accepted'>('accepted', {
       SecondMesh: 'one authority serves one mesh in this version, and it serves {other}',
-      CidrInvalid: '{detail}',
       CidrInUse: '{detail}',
       AuthorityNodeUnknown: 'spec.authorityNodes names {detail}, which is no Node of this mesh',
     }),

@@ -8,7 +8,6 @@ const domain = {
     'yes',
     'MeshUnknown',
     'MeshNotAccepted',
-    'EndpointMissing',
     'CannotIsolate',
     'AddressTaken',
     'AddressQuarantined',
@@ -79,8 +78,7 @@ export const nodeTable: Table<typeof domain> = {
     ...refusals<typeof domain, 'accepted'>('accepted', {
       MeshUnknown: 'there is no Mesh {mesh}',
       MeshNotAccepted: 'Mesh {mesh} is not accepted: {detail}',
-      EndpointMissing: 'a hub needs spec.endpoint (host:port)',
-      CannotIsolate: 'the hub and an authority’s node cannot be isolated',
+      CannotIsolate: 'an authority’s node cannot be isolated',
       AddressTaken: '{detail}',
       AddressQuarantined: '{detail}',
       OutsideMesh: '{detail}',

@@ -57,14 +57,10 @@ export function archiveEntries(world: ControllerWorld, node: string, published: 
       continue
     }
     if (frozen) result.freeze.push({ key, value: undefined })
-    const removal = removalOf(archive, teardownBegun(world.store.records, placement.archiveUid))
+    const begun = teardownBegun(world.store.records, placement.archiveUid)
+    const removal = removalOf(archive, begun, world.holds.isConfirmed(archive))
     if (removal === 'Orphan') continue
-    result.entries.push(archiveEntry(archive, placement, removal && diskFate(world, archive)))
+    result.entries.push(archiveEntry(archive, placement, removal))
   }
   return result
-}
-
-/** Law 3: the disk goes only when the spec and a confirmation both say so. */
-function diskFate(world: ControllerWorld, archive: PpnObject<'Archive'>): Remove {
-  return archive.spec.deletionPolicy === 'Delete' && world.holds.isConfirmed(archive) ? 'Delete' : 'Retain'
 }

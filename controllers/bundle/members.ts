@@ -2,7 +2,7 @@
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import type { NodeSpec } from '../../api/v1alpha1/node.ts'
 import type { NodeId } from '../../protocol/ids.ts'
-import { teardownBegunMs } from '../common/teardown.ts'
+import { teardownBegun, teardownBegunMs } from '../common/teardown.ts'
 import type { ControllerWorld } from '../common/world.ts'
 import type { RecordStore } from '../ports/store.ts'
 
@@ -55,11 +55,18 @@ export function membersOf(world: ControllerWorld): Member[] {
   return [...members, ...forgotten].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function isLeaving(world: ControllerWorld, node: PpnObject<'Node'>): boolean {
-  if (node.metadata.deletionTimestamp === undefined) return false
-  const begunMs = teardownBegunMs(world.store.records, node.metadata.uid)
+function isLeaving(world: ControllerWorld, { metadata }: PpnObject<'Node'>): boolean {
+  if (metadata.deletionTimestamp === undefined || !teardownBegun(world.store.records, metadata.uid)) return false
+  return severLeadMs(world, metadata.uid) === 0
+}
+
+/** How long a node being severed stays a peer from now on; all of it when its teardown has not begun. */
+export function severLeadMs(world: ControllerWorld, uid: string): number {
+  const begunMs = teardownBegunMs(world.store.records, uid)
+  if (begunMs === undefined) return SEVER_LEAD_MS
+  const passedMs = world.clock.now() - begunMs
   // The wall clock may have jumped back: then the lead is over.
-  return begunMs !== undefined && Math.abs(world.clock.now() - begunMs) >= SEVER_LEAD_MS
+  return passedMs >= 0 && passedMs < SEVER_LEAD_MS ? SEVER_LEAD_MS - passedMs : 0
 }
 
 const octets = (address: string): number => address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0)

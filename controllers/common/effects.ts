@@ -36,6 +36,8 @@ export type Effect =
   | { type: 'removeFinalizer' }
   /** From here on the object returning to its source makes a new object. Durable before any later effect. */
   | { type: 'commitDeletion' }
+  /** Others look again: something they depend on came to pass by time alone. */
+  | { type: 'wake'; keys: ObjectKey[]; reason: string }
   /** Run again after this long even if nothing changes. */
   | { type: 'again'; afterMs: number }
 

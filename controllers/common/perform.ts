@@ -87,6 +87,9 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
       await store.commitDeletion(key, uid)
       await rememberTeardown(store.records, uid, key, world.clock.now())
       return world.changed(key, 'deletion committed')
+    case 'wake':
+      for (const other of effect.keys) world.wake(other, effect.reason)
+      return
     case 'again':
       done.requeueAfterMs = Math.min(done.requeueAfterMs ?? Number.POSITIVE_INFINITY, effect.afterMs)
       return

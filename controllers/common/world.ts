@@ -43,4 +43,6 @@ export interface ControllerWorld extends World {
   startedMs: number
   /** A durable fact about the object changed that no store event tells (address, slot, commitment): its dependents run. */
   changed(key: ObjectKey, reason: string): void
+  /** The object itself runs. */
+  wake(key: ObjectKey, reason: string): void
 }

@@ -2,7 +2,6 @@
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import { type MeshSpec, meshSpec } from '../../api/v1alpha1/mesh.ts'
 import type { World } from '../ports/world.ts'
-import { parseCidr } from './cidr.ts'
 
 export const DEFAULT_MESH = 'default'
 
@@ -16,9 +15,7 @@ export interface EffectiveMesh {
   /** Absent: nobody declared it. */
   object?: PpnObject<'Mesh'>
   /** Why the declared network is not followed. */
-  refused?: { reason: 'CidrInvalid' | 'CidrInUse'; detail: string }
-  /** There is a network to live in: the declared one, or the one still in force. */
-  usable: boolean
+  refused?: { reason: 'CidrInUse'; detail: string }
 }
 
 export type MeshWorld = Pick<World, 'store' | 'allocator'>
@@ -29,18 +26,9 @@ export function effectiveMesh(world: MeshWorld): EffectiveMesh {
   const spec = object?.spec ?? meshSpec.parse({})
   const base = { name: object?.metadata.name ?? DEFAULT_MESH, ...(object && { object }) }
   const inForce = cidrInForce(world)
-  const parsed = parseCidr(spec.cidr)
-  const kept = { ...spec, cidr: inForce ?? spec.cidr }
-  if (!parsed.ok)
-    return {
-      ...base,
-      spec: kept,
-      usable: inForce !== undefined,
-      refused: { reason: 'CidrInvalid', detail: parsed.message },
-    }
-  if (inForce === undefined || inForce === spec.cidr) return { ...base, spec, usable: true }
+  if (inForce === undefined || inForce === spec.cidr) return { ...base, spec }
   const detail = `nodes hold addresses of ${inForce}; it stays in force until none does`
-  return { ...base, spec: kept, usable: true, refused: { reason: 'CidrInUse', detail } }
+  return { ...base, spec: { ...spec, cidr: inForce }, refused: { reason: 'CidrInUse', detail } }
 }
 
 export function servedMesh(meshes: readonly PpnObject<'Mesh'>[]): PpnObject<'Mesh'> | undefined {

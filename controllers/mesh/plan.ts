@@ -47,13 +47,14 @@ export function meshFacts(mesh: MeshObject, observed: MeshObserved): MeshFacts {
 
 function deletionOf(mesh: MeshObject, { hold, nodes }: MeshObserved): MeshFacts['deletion'] {
   if (mesh.metadata.deletionTimestamp === undefined) return 'none'
+  if (isOrphan(mesh)) return 'done'
   if (hold) return 'held'
-  return nodes.length > 0 && !isOrphan(mesh) ? 'nodesPresent' : 'done'
+  return nodes.length > 0 ? 'nodesPresent' : 'done'
 }
 
 function acceptedOf(mesh: MeshObject, { served, nodes }: MeshObserved): MeshFacts['accepted'] {
   if (served.name !== mesh.metadata.name) return 'SecondMesh'
-  if (served.refused) return served.refused.reason
+  if (served.refused) return 'CidrInUse'
   return nodes.length > 0 && strangers(mesh, nodes).length > 0 ? 'AuthorityNodeUnknown' : 'yes'
 }
 

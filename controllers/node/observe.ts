@@ -7,7 +7,7 @@ import type { Slot } from '../../protocol/ids.ts'
 import type { Lifecycle } from '../../protocol/telemetry/report.ts'
 import { newcomerOrder } from '../admission/order.ts'
 import type { Entries } from '../bundle/archives.ts'
-import { authorityNodeNames, hubsOf, type Member, memberOf, membersOf } from '../bundle/members.ts'
+import { authorityNodeNames, hubsOf, type Member, memberOf, membersOf, severLeadMs } from '../bundle/members.ts'
 import { wantedBundle } from '../bundle/wanted.ts'
 import { channelOf } from '../common/channel.ts'
 import type { AddressClaimant, Answers } from '../common/effects.ts'
@@ -30,6 +30,8 @@ export interface HubWitness {
   /** Its applied bundle is the wanted one. */
   applied: boolean
   listsPeer: boolean
+  /** The bundle wanted for it still has the peer. */
+  wantsPeer: boolean
 }
 
 /** Something that keeps a node from being deleted. */
@@ -45,6 +47,8 @@ export interface NodeObserved {
   runningMs: number
   hold: Hold | undefined
   begun: boolean
+  /** What is left of SEVER's lead over the peers' bundles. */
+  leadMs: number
   mesh: EffectiveMesh
   /** spec.mesh names a Mesh object, be it served or not. */
   meshDeclared: boolean
@@ -95,6 +99,7 @@ export async function observeNode(world: ControllerWorld, node: NodeObject, answ
     runningMs: clock.monotonic() - world.startedMs,
     hold: begun ? undefined : await world.holds.isHeld(node),
     begun,
+    leadMs: severLeadMs(world, uid),
     mesh,
     meshDeclared: store.get('Mesh', node.spec.mesh) !== undefined,
     authorityNode: authorityNodeNames(mesh.spec.authorityNodes, members).includes(name),
@@ -135,7 +140,7 @@ function claimantsUpTo(world: ControllerWorld, node: NodeObject, meshName: strin
   if (!lacks(node)) return []
   return world.index
     .nodes()
-    .filter((other) => isLive(other) && !isPaused(other) && lacks(other) && basicRefusal(other, meshName) === undefined)
+    .filter((other) => isLive(other) && !isPaused(other) && lacks(other) && other.spec.mesh === meshName)
     .filter((other) => newcomerOrder(other, node) <= 0)
     .sort(newcomerOrder)
     .map(({ metadata: { uid, name }, spec }) => ({
@@ -144,12 +149,6 @@ function claimantsUpTo(world: ControllerWorld, node: NodeObject, meshName: strin
       hub: spec.role === 'hub',
       ...(spec.address !== undefined && { wanted: spec.address }),
     }))
-}
-
-/** What the spec alone is refused for. */
-export function basicRefusal(node: NodeObject, meshName: string): 'MeshUnknown' | 'EndpointMissing' | undefined {
-  if (node.spec.mesh !== meshName) return 'MeshUnknown'
-  return node.spec.role === 'hub' && node.spec.endpoint === undefined ? 'EndpointMissing' : undefined
 }
 
 /** Without these there is no VM process. */
@@ -182,9 +181,10 @@ function witnesses(world: ControllerWorld, leaving: Member, members: readonly Me
     .filter((hub) => hub.name !== leaving.name)
     .map(({ name }) => {
       const { liveness, report } = world.fleet.view(name)
-      const { digest } = world.bundles.state(name)
+      const { digest, content } = world.bundles.state(name)
       const applied = digest !== undefined && report?.bundles.applied?.digest === digest
       const listsPeer = report?.peers.some(({ nodeId }) => nodeId === leaving.nodeId) ?? true
-      return { name, fresh: liveness === 'Fresh', applied, listsPeer }
+      const wantsPeer = content?.peers.some(({ nodeId }) => nodeId === leaving.nodeId) ?? false
+      return { name, fresh: liveness === 'Fresh', applied, listsPeer, wantsPeer }
     })
 }

@@ -3,18 +3,18 @@
 // Expected flow: finalizer, address, keys, bundle, commands, status. A deletion goes: held until confirmed (law 3),
 // blocked while archives or VMs are there, committed, SEVER, the hubs drop the peer, done when a hub's telemetry shows
 // it gone. The node itself is never needed for that.
-import { FINALIZER } from '../../api/meta.ts'
+import { FINALIZER, keyOf } from '../../api/meta.ts'
 import { type Readiness, readiness } from '../../api/readiness/index.ts'
 import type { NodeFacts } from '../../api/readiness/node.ts'
 import { OP } from '../../protocol/command/ops.ts'
 import type { Slot } from '../../protocol/ids.ts'
-import { orphanRecord, SEVER_LEAD_MS } from '../bundle/members.ts'
+import { orphanRecord } from '../bundle/members.ts'
 import { rfc3339 } from '../common/conditions.ts'
 import type { Effect } from '../common/effects.ts'
 import { isNews, isOrphan, isPaused, statusEffect, verdictEvent } from '../common/status.ts'
 import type { WantedCommand } from '../ports/commands.ts'
 import { BLIND_AFTER_MS, isolateCommands, isolationShown } from './isolation.ts'
-import { basicRefusal, type NodeObject, type NodeObserved } from './observe.ts'
+import type { NodeObject, NodeObserved } from './observe.ts'
 import { nodeStatus } from './status.ts'
 
 export function planNode(node: NodeObject, observed: NodeObserved): Effect[] {
@@ -56,7 +56,7 @@ function converge(node: NodeObject, observed: NodeObserved): Effect[] {
 
 function claimEffects(node: NodeObject, observed: NodeObserved): Effect[] {
   const { mesh, claim, claimants, avoid } = observed
-  if (claim || !mesh.usable || basicRefusal(node, mesh.name) || node.metadata.deletionTimestamp) return []
+  if (claim || node.spec.mesh !== mesh.name || node.metadata.deletionTimestamp) return []
   return claimants.map(({ wanted, ...claimant }) => ({
     type: 'claimAddress',
     node: claimant,
@@ -93,13 +93,9 @@ function isolation(node: NodeObject, observed: NodeObserved): WantedCommand[] {
   return isolateCommands({ declared: declaresIsolation(node, observed), view, lastSent, runningMs })
 }
 
-/** The hub and an authority's node cannot be isolated. */
-function cannotIsolate(node: NodeObject, { authorityNode }: NodeObserved): boolean {
-  return node.spec.role === 'hub' || authorityNode
-}
-
-function declaresIsolation(node: NodeObject, observed: NodeObserved): boolean {
-  return node.spec.isolated && !cannotIsolate(node, observed)
+/** An authority's node cannot be isolated; that a hub cannot, its schema says. */
+function declaresIsolation(node: NodeObject, { authorityNode }: NodeObserved): boolean {
+  return node.spec.isolated && !authorityNode
 }
 
 function commandEffects(node: NodeObject, { pending }: NodeObserved, commands: WantedCommand[]): Effect[] {
@@ -115,9 +111,14 @@ function blindRetry(node: NodeObject, observed: NodeObserved): Effect[] {
   return blind && afterMs > 0 ? [{ type: 'again', afterMs }] : []
 }
 
-/** What touches no machine: the member stays a peer, its address and ids stay its name's. */
-function orphan(node: NodeObject, { member }: NodeObserved): Effect[] {
+/**
+ * What touches no machine: the member stays a peer, its address and ids stay its name's. One that is being severed
+ * already is finished without waiting for the hubs.
+ */
+function orphan(node: NodeObject, observed: NodeObserved): Effect[] {
   const { name } = node.metadata
+  const { member } = observed
+  if (observed.begun) return farewell(node)
   return [
     ...(member ? [{ type: 'record', key: orphanRecord(name), value: member } as const] : []),
     { type: 'commands', node: name, commands: [] },
@@ -133,21 +134,31 @@ const LOOK_AGAIN_MS = 10_000
 function teardown(node: NodeObject, observed: NodeObserved): Effect[] {
   const { name } = node.metadata
   const commit: Effect[] = observed.begun ? [] : [{ type: 'commitDeletion' }]
-  if (isGone(observed))
-    return [
-      ...commit,
-      { type: 'commands', node: name, commands: [] },
-      { type: 'withdrawBundle', node: name },
-      { type: 'releaseAddress' },
-      { type: 'retire', reason: 'deleted' },
-      { type: 'removeFinalizer' },
-    ]
+  if (isGone(observed)) return [...commit, ...farewell(node)]
   return [
     ...commit,
     ...(observed.bundle.content ? [{ type: 'withdrawBundle', node: name } as const] : []),
     ...commandEffects(node, observed, [SEVER]),
     ...report(node, observed),
-    { type: 'again', afterMs: observed.begun ? LOOK_AGAIN_MS : SEVER_LEAD_MS },
+    ...dropEffects(observed),
+    { type: 'again', afterMs: observed.leadMs || LOOK_AGAIN_MS },
+  ]
+}
+
+/** SEVER has had its lead: now the hubs' bundles go without the peer. */
+function dropEffects({ leadMs, otherHubs }: NodeObserved): Effect[] {
+  const hubs = otherHubs.filter((hub) => hub.wantsPeer).map((hub) => keyOf('Node', hub.name))
+  return leadMs > 0 || hubs.length === 0 ? [] : [{ type: 'wake', keys: hubs, reason: 'a peer is to go' }]
+}
+
+function farewell(node: NodeObject): Effect[] {
+  const { name } = node.metadata
+  return [
+    { type: 'commands', node: name, commands: [] },
+    { type: 'withdrawBundle', node: name },
+    { type: 'releaseAddress' },
+    { type: 'retire', reason: 'deleted' },
+    { type: 'removeFinalizer' },
   ]
 }
 
@@ -200,9 +211,10 @@ export function nodeFacts(node: NodeObject, observed: NodeObserved): NodeFacts {
 
 function deletionOf(node: NodeObject, observed: NodeObserved): NodeFacts['deletion'] {
   if (node.metadata.deletionTimestamp === undefined) return 'none'
+  // The way out of all, also of a hold: it touches no machine.
+  if (isOrphan(node)) return 'orphaned'
   if (observed.begun) return 'severing'
   if (observed.hold) return 'held'
-  if (isOrphan(node)) return 'orphaned'
   const { occupants, others, otherHubs, authorityNode } = observed
   if (occupants.length > 0) return occupants.every((o) => o.leaving) ? 'archivesLeaving' : 'archivesPresent'
   const lastHub = node.spec.role === 'hub' && otherHubs.length === 0
@@ -211,10 +223,8 @@ function deletionOf(node: NodeObject, observed: NodeObserved): NodeFacts['deleti
 
 function acceptedOf(node: NodeObject, observed: NodeObserved): NodeFacts['accepted'] {
   const { mesh, claim } = observed
-  const basic = basicRefusal(node, mesh.name)
-  if (basic) return basic === 'MeshUnknown' && observed.meshDeclared ? 'MeshNotAccepted' : basic
-  if (!mesh.usable) return 'MeshNotAccepted'
-  if (node.spec.isolated && cannotIsolate(node, observed)) return 'CannotIsolate'
+  if (node.spec.mesh !== mesh.name) return observed.meshDeclared ? 'MeshNotAccepted' : 'MeshUnknown'
+  if (node.spec.isolated && observed.authorityNode) return 'CannotIsolate'
   return claim?.ok === false ? claim.reason : 'yes'
 }
 
@@ -226,7 +236,7 @@ function enrolledOf({ enrol, enrolment }: NodeObserved): NodeFacts['enrolled'] {
 function detailOf({ claim, enrol, mesh }: NodeObserved): string {
   if (claim?.ok === false) return claim.message
   if (enrol?.ok === false) return enrol.message
-  return mesh.refused?.detail ?? `this authority serves Mesh ${mesh.name}`
+  return `one authority serves one mesh in this version, and this one serves Mesh ${mesh.name}`
 }
 
 function messageDetails(node: NodeObject, observed: NodeObserved, detail: string): Record<string, string | undefined> {

@@ -5,7 +5,7 @@ import type { PairingFacts } from '../../api/readiness/pairing.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import { conditions } from '../common/conditions.ts'
 import type { Effect } from '../common/effects.ts'
-import { isPaused, statusEffect, verdictEvent } from '../common/status.ts'
+import { isOrphan, isPaused, statusEffect, verdictEvent } from '../common/status.ts'
 import type { Hold } from '../common/world.ts'
 
 export type PairingObject = PpnObject<'Pairing'>
@@ -20,7 +20,7 @@ export function planPairing(pairing: PairingObject, { nowMs, hold }: PairingObse
   const owned = finalizers.includes(FINALIZER)
   const deleting = deletionTimestamp !== undefined
   if (deleting && !owned) return []
-  const deletion = !deleting ? 'none' : hold ? 'held' : 'done'
+  const deletion = !deleting ? 'none' : hold && !isOrphan(pairing) ? 'held' : 'done'
   const facts: PairingFacts = { paused: isPaused(pairing), deletion }
   if (deletion === 'done' && !facts.paused) return [{ type: 'removeFinalizer' }]
   const found = readiness('Pairing', facts, { name, hold: hold?.message })

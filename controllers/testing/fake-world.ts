@@ -223,6 +223,8 @@ function fakeAllocator(clock: VirtualClock, state: FakeAllocation): Allocator {
         [...addresses.values()].find((held) => held.address === address && held.name !== name)
       const hosts = Array.from({ length: 254 }, (_, i) => `${prefix}${i + 1}`)
       const address = wanted ?? own?.[1].address ?? hosts.find((host) => !taken(host) && !avoid.has(host))
+      if (address !== undefined && !address.startsWith(prefix))
+        return { ok: false, reason: 'OutsideMesh', message: `${address} is not inside ${cidr}` }
       if (address === undefined) return { ok: false, reason: 'Exhausted', message: `no address of ${cidr} is free` }
       const other = taken(address)
       if (other) {
