@@ -66,7 +66,9 @@ export function decideHolds(
       : `${going} of ${countAtStart} objects of kind ${kind} would go within 10 minutes`
 
   const decideOne = (object: Present): Deletion => {
-    const before = known.get(object.uid)
+    const memory = known.get(object.uid)
+    // It may have come back in between: what was said of that deletion does not bind this one.
+    const before = memory?.deletedMs === object.deletedMs ? memory : undefined
     const base = {
       key: object.key,
       uid: object.uid,
