@@ -51,6 +51,7 @@ describe('room', () => {
       admitted: false,
       reason: 'MemoryFloor',
       waits: false,
+      holders: ['Archive/vault/a'],
       message:
         'the floors would sum to 2064 MiB, each with 128 MiB of overhead; edge-2 has 2048 MiB (2560 less 512 reserved)',
     })

@@ -79,11 +79,20 @@ export type Verdict =
       waits: boolean
       /** A holder's accepted figures, which stay in force. */
       keeps?: Memory
+      /** Who has what was asked for, sorted; empty when nobody does. */
+      holders: ObjectKey[]
     }
 
 const DEFAULT_OVERHEAD_MIB = 128
 /** Slot 0 is the node itself (section 7.1). */
 const SLOTS = 255
+
+/** Why what is held already is more than the node bears; undefined when it is not, or when the node is unheard. */
+export function overcommitment(input: AdmissionInput): string | undefined {
+  const room = new Room(input, input.overheadMiB ?? DEFAULT_OVERHEAD_MIB)
+  for (const { key, holds, asks } of input.claims) if (holds) room.take(key, asks ? lower(holds, asks) : holds)
+  return room.excess()
+}
 
 /** A verdict for every claim that asks, by its key. */
 export function admitArchives(input: AdmissionInput): Map<ObjectKey, Verdict> {
@@ -95,7 +104,7 @@ export function admitArchives(input: AdmissionInput): Map<ObjectKey, Verdict> {
     if (!holds) continue
     const now = asks ? lower(holds, asks) : holds
     held.set(key, now)
-    room.take(now)
+    room.take(key, now)
   }
   const overcommitted = room.excess()
 
@@ -112,9 +121,9 @@ export function admitArchives(input: AdmissionInput): Map<ObjectKey, Verdict> {
       continue
     }
     const refusal = room.refusalOf(claim.asks, keeps)
-    if (refusal) verdicts.set(claim.key, { admitted: false, ...refusal, keeps })
+    if (refusal) verdicts.set(claim.key, { admitted: false, ...refusal, keeps, holders: room.others(claim.key) })
     else {
-      room.take(claim.asks, keeps)
+      room.take(claim.key, claim.asks, keeps)
       verdicts.set(claim.key, { admitted: true, memory: claim.asks })
     }
   }
@@ -128,18 +137,26 @@ export function admitArchives(input: AdmissionInput): Map<ObjectKey, Verdict> {
       diskRefusal(input, claim, disks) ??
       room.refusalOf(claim.asks)
     if (refusal) {
-      verdicts.set(claim.key, { admitted: false, ...refusal })
+      const byMemory = refusal.reason === 'MemoryFloor' || refusal.reason === 'MemoryOvercommit'
+      const holders = refusal.holder ? [refusal.holder] : byMemory ? room.others(claim.key) : []
+      const { reason, message, waits } = refusal
+      verdicts.set(claim.key, { admitted: false, reason, message, waits, holders })
       continue
     }
     slotsTaken++
     if (claim.adoptDisk !== undefined) disks.set(claim.adoptDisk, claim.key)
-    room.take(claim.asks)
+    room.take(claim.key, claim.asks)
     verdicts.set(claim.key, { admitted: true, memory: claim.asks })
   }
   return verdicts
 }
 
-type Refusal = { reason: AdmissionRefusal; message: string; waits: boolean }
+interface Refusal {
+  reason: AdmissionRefusal
+  message: string
+  waits: boolean
+  holder?: ObjectKey
+}
 
 const no = (reason: AdmissionRefusal, message: string): Refusal => ({ reason, message, waits: false })
 const notYet = (reason: AdmissionRefusal, message: string): Refusal => ({ reason, message, waits: true })
@@ -152,6 +169,7 @@ function lower(a: Memory, b: Memory): Memory {
 class Room {
   private floors = 0
   private maxima = 0
+  private readonly takers = new Set<ObjectKey>()
   private readonly input: AdmissionInput
   private readonly overheadMiB: number
 
@@ -161,9 +179,14 @@ class Room {
   }
 
   /** Counts `memory` in, in place of `instead` where the VM was counted before. */
-  take(memory: Memory, instead?: Memory): void {
+  take(key: ObjectKey, memory: Memory, instead?: Memory): void {
+    this.takers.add(key)
     this.floors += memory.floorMiB - (instead ? instead.floorMiB : -this.overheadMiB)
     this.maxima += memory.maxMiB - (instead ? instead.maxMiB : -this.overheadMiB)
+  }
+
+  others(than: ObjectKey): ObjectKey[] {
+    return [...this.takers].filter((key) => key !== than).sort()
   }
 
   refusalOf(memory: Memory, instead?: Memory): Refusal | undefined {

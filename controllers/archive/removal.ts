@@ -4,6 +4,7 @@
 // Nothing irreversible is published before that, and an object whose file returns before it simply lives on.
 import { ANNOTATION } from '../../api/meta.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
+import { isOrphan } from '../common/status.ts'
 
 /**
  * Retain, Delete: the bundle entry stays and carries `remove`. Orphan: the entry leaves the bundle without `remove`,
@@ -11,19 +12,21 @@ import type { PpnObject } from '../../api/v1alpha1/index.ts'
  */
 export type Removal = 'Retain' | 'Delete' | 'Orphan'
 
-/** `begun`: `teardownBegun(records, uid)`. */
-export function removalOf(archive: PpnObject<'Archive'>, begun: boolean): Removal | undefined {
+/**
+ * `begun`: `teardownBegun(records, uid)`. `confirmed`: a person confirmed this deletion (`Holds.isConfirmed`). Law 3:
+ * the disk goes only when the spec and a confirmation both say so.
+ */
+export function removalOf(
+  archive: PpnObject<'Archive'>,
+  begun: boolean,
+  confirmed = confirmedByAnnotation(archive),
+): Removal | undefined {
   if (archive.metadata.deletionTimestamp === undefined) return undefined
-  if (isOrphaned(archive)) return 'Orphan'
-  return begun ? diskPolicy(archive) : undefined
-}
-
-export function isOrphaned(archive: PpnObject<'Archive'>): boolean {
-  return archive.metadata.annotations[ANNOTATION.deletion] === 'Orphan'
-}
-
-/** Law 3: the disk goes only when the spec and a confirmation both say so. */
-export function diskPolicy(archive: PpnObject<'Archive'>): 'Retain' | 'Delete' {
-  const confirmed = archive.metadata.annotations[ANNOTATION.confirmDelete] === archive.metadata.name
+  if (isOrphan(archive)) return 'Orphan'
+  if (!begun) return undefined
   return archive.spec.deletionPolicy === 'Delete' && confirmed ? 'Delete' : 'Retain'
+}
+
+function confirmedByAnnotation(archive: PpnObject<'Archive'>): boolean {
+  return archive.metadata.annotations[ANNOTATION.confirmDelete] === archive.metadata.name
 }

@@ -16,10 +16,10 @@ export function poolFault(pool: Pool): PoolFault | undefined {
   if (pool.metadata.name !== nodeName)
     return { reason: 'NameDiffers', detail: `metadata.name is ${pool.metadata.name}, spec.nodeName is ${nodeName}` }
   const { lowWatermarkPercent: low, highWatermarkPercent: high, emergencyPercent: emergency } = memory.balloon
-  if (!(emergency < low && low < high))
+  if (!(low < high && high < emergency))
     return {
       reason: 'WatermarksInvalid',
-      detail: `emergencyPercent ${emergency} must be below lowWatermarkPercent ${low}, and that below highWatermarkPercent ${high}`,
+      detail: `lowWatermarkPercent ${low}, highWatermarkPercent ${high} and emergencyPercent ${emergency} must rise`,
     }
   const bytes = quantityBytes(memory.reservedForHost)
   if (bytes === undefined || bytes % MIB !== 0)
@@ -27,15 +27,10 @@ export function poolFault(pool: Pool): PoolFault | undefined {
   return undefined
 }
 
-/**
- * The policy in force for a node: its pool's, or the defaults when there is none or it is being deleted. A pool with a
- * fault changes nothing: `inForce` (what the node's bundle says now) stays.
- */
+/** The pool's policy, or the defaults without one. A pool with a fault changes nothing: `inForce` stays. */
 export function poolPolicy(pool: Pool | undefined, inForce?: BundlePool): BundlePool {
-  const living = pool && pool.metadata.deletionTimestamp === undefined ? pool : undefined
-  if (living && !poolFault(living)) return bundlePool(living.spec)
-  if (living && inForce) return inForce
-  return bundlePool(resourcePoolSpec.parse({ nodeName: 'default' }))
+  if (pool && !poolFault(pool)) return bundlePool(pool.spec)
+  return (pool && inForce) ?? bundlePool(resourcePoolSpec.parse({ nodeName: 'default' }))
 }
 
 function bundlePool({ memory, cpu }: Pool['spec']): BundlePool {

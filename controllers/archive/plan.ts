@@ -1,0 +1,112 @@
+// What to do about one archive. Pure: from the object and what was observed to effects.
+import { FINALIZER } from '../../api/meta.ts'
+import type { PpnObject } from '../../api/v1alpha1/index.ts'
+import type { Memory } from '../admission/admit.ts'
+import type { Effect } from '../common/effects.ts'
+import { isNews, isOrphan, isPaused, statusEffect, verdictEvent } from '../common/status.ts'
+import type { WantedCommand } from '../ports/commands.ts'
+import type { ArchiveObserved } from './observed.ts'
+import { DISK_RETAINED, statusOf, verdictOf } from './status.ts'
+
+type Archive = PpnObject<'Archive'>
+
+export function planArchive(archive: Archive, observed: ArchiveObserved): Effect[] {
+  const { deletion } = observed
+  if (isPaused(archive)) return [...silence(observed), ...tell(archive, observed)]
+  const tombstone = archive.metadata.deletionTimestamp !== undefined
+  // A held deletion (law 3) changes nothing: the archive lives on as declared.
+  if (tombstone && (isOrphan(archive) || deletion.begun || deletion.hold === undefined))
+    return planDeletion(archive, observed)
+  return planLife(archive, observed)
+}
+
+function planLife(archive: Archive, observed: ArchiveObserved): Effect[] {
+  const { placement, ops } = observed
+  const living = archive.metadata.deletionTimestamp === undefined
+  // Before the first durable fact about it: an object without the finalizer could vanish and leave its slot behind.
+  if (living && !archive.metadata.finalizers.includes(FINALIZER)) return [{ type: 'addFinalizer' }]
+  const accepted = acceptedMemory(observed)
+  const settled = placement && accepted && same(placement, accepted)
+  if (living && accepted && !settled && !observed.refusedPlace) {
+    const { nodeName, adoptDisk } = archive.spec
+    return [{ type: 'place', node: nodeName, ...accepted, ...(adoptDisk !== undefined && { adoptDisk }) }]
+  }
+  const commands = ops.flatMap(({ goal, paced }): WantedCommand[] =>
+    paced.send ? [{ op: goal.op, slot: placement?.slot ?? 0, value: goal.value, ...paced.send }] : [],
+  )
+  const waits = ops.map((o) => o.paced.againMs).filter((ms) => ms !== undefined)
+  return [
+    ...(placement ? [{ type: 'commands', node: placement.node, commands } satisfies Effect] : []),
+    ...tell(archive, observed),
+    ...(waits.length > 0 ? [{ type: 'again', afterMs: Math.min(...waits) } satisfies Effect] : []),
+  ]
+}
+
+/** What its placement should say: the accepted figures, also when a raise was refused. */
+function acceptedMemory({ verdict }: ArchiveObserved): Memory | undefined {
+  return verdict?.admitted ? verdict.memory : verdict?.keeps
+}
+
+function same(a: Memory, b: Memory): boolean {
+  return a.floorMiB === b.floorMiB && a.maxMiB === b.maxMiB
+}
+
+/**
+ * Stop ladder and disk are the node's, told by `remove` in its bundle; over when fresh telemetry shows that bundle
+ * applied and the archive gone. An unheard node is waited for.
+ */
+function planDeletion(archive: Archive, observed: ArchiveObserved): Effect[] {
+  const { placement, deletion } = observed
+  if (!archive.metadata.finalizers.includes(FINALIZER)) return silence(observed)
+  if (!placement) return [{ type: 'removeFinalizer' }]
+  // No machine is touched: the entry leaves the bundle without `remove`, and the name applied again has it back.
+  if (isOrphan(archive))
+    return [...silence(observed), { type: 'releasePlacement', orphaned: true }, { type: 'removeFinalizer' }]
+  if (isRemoved(observed)) return [...silence(observed), { type: 'releasePlacement' }, { type: 'removeFinalizer' }]
+  const unconfirmed = archive.spec.deletionPolicy === 'Delete' && !deletion.confirmed
+  const retained: Effect = {
+    type: 'event',
+    eventType: 'Warning',
+    reason: 'DiskRetained',
+    message: DISK_RETAINED(archive.metadata.name),
+  }
+  return [
+    ...(deletion.begun ? [] : [{ type: 'commitDeletion' } satisfies Effect]),
+    ...(deletion.begun || !unconfirmed ? [] : [retained]),
+    ...silence(observed),
+    ...tell(archive, observed),
+  ]
+}
+
+/** Law 3: absence counts only in a frame that shows the bundle with `remove` applied. */
+function isRemoved({ deletion, liveness, channel, bundle, report }: ArchiveObserved): boolean {
+  if (!deletion.begun || liveness !== 'Fresh' || channel === 'Superseded' || !bundle.defined) return false
+  return report === undefined || report.lifecycle === 'Removed'
+}
+
+/** Nothing is being asked of its slot. */
+function silence({ placement }: ArchiveObserved): Effect[] {
+  return placement ? [{ type: 'commands', node: placement.node, commands: [] }] : []
+}
+
+/** Status, and events where the verdict is news (law 13). */
+function tell(archive: Archive, observed: ArchiveObserved): Effect[] {
+  const found = verdictOf(archive, observed)
+  const told = [...statusEffect(archive, statusOf(archive, observed)), ...verdictEvent(archive, found)]
+  return isNews(archive.status?.conditions, found, archive.metadata.generation)
+    ? [...told, ...holderEvents(archive, observed)]
+    : told
+}
+
+/** Who holds what a newcomer was refused, learns of it. */
+function holderEvents({ metadata }: Archive, { placement, verdict }: ArchiveObserved): Effect[] {
+  if (placement || !verdict || verdict.admitted) return []
+  const message = `archive ${metadata.namespace}/${metadata.name} was refused (${verdict.reason}): this one holds what it asks for`
+  return verdict.holders.map((about) => ({
+    type: 'event',
+    eventType: 'Warning',
+    reason: 'NewcomerRefused',
+    message,
+    about,
+  }))
+}
