@@ -1,11 +1,8 @@
 // The bundle of one node out of the world as it stands.
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
-import type { BundlePool } from '../../protocol/bundle/document.ts'
-import { isPaused } from '../common/status.ts'
-import { teardownBegun } from '../common/teardown.ts'
 import type { ControllerWorld } from '../common/world.ts'
 import { effectiveMesh } from '../mesh/effective.ts'
-import { poolPolicy } from '../pool/policy.ts'
+import { poolInForce } from '../pool/in-force.ts'
 import type { WantedContent } from '../ports/bundles.ts'
 import { archiveEntries, type Entries } from './archives.ts'
 import { bundleContent } from './content.ts'
@@ -39,18 +36,8 @@ export function wantedBundle(
     authorityAddresses,
     operatorKey: world.authority.operatorKey(),
     meshEpochMs: world.authority.meshEpochMs(),
-    pool: poolOf(world, own.name, inForce?.pool),
+    pool: poolInForce(world, own.name),
     archives: entries,
   })
   return { content, freeze }
-}
-
-/** The pool's policy; a paused one stays as it is in force, and defaults return only when its deletion is committed. */
-function poolOf(world: ControllerWorld, node: string, inForce: BundlePool | undefined): BundlePool {
-  const pool = world.store.get('ResourcePool', node)
-  if (!pool) return poolPolicy(undefined)
-  if (isPaused(pool) && inForce) return inForce
-  if (teardownBegun(world.store.records, pool.metadata.uid)) return poolPolicy(undefined)
-  const { deletionTimestamp: _, ...metadata } = pool.metadata
-  return poolPolicy({ ...pool, metadata }, inForce)
 }
