@@ -43,6 +43,8 @@ export interface ObjectStore extends Omit<Store, 'start'> {
   accept(snapshot: SourceSnapshot): void
   /** The source cannot be read: everything stays. Objects of an earlier life count as synced. */
   hold(reason: string, problems?: readonly SourceProblem[]): void
+  /** The source was read in full and says what it said before. */
+  touch(): void
   setWatching(watching: StoreHealth['watching'], reason?: string): void
   /** Writes what waits and lets go of the memory. */
   close(): void
@@ -143,6 +145,9 @@ export function objectStore({ persistence, clock, random, log, watching }: Objec
       const first = !health.synced && table.rows.size > 0
       const events = setHealth({ ...health, synced: health.synced || first, unreadable: reason, problems })
       listeners.emit([...(first ? announce() : []), ...events])
+    },
+    touch() {
+      health = { ...health, lastReadMs: clock.monotonic() }
     },
     setWatching(how, reason) {
       const next: StoreHealth = { ...health, watching: how }
