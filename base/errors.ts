@@ -72,6 +72,10 @@ export const ERRORS = {
   },
   FrameInvalid: { message: 'a frame that no peer would accept: {why}', hint: 'nothing was sent' },
   // authority: keys, backup
+  PublicationHeld: {
+    message: 'the bundle of {node} is not given out: {reason}',
+    hint: 'release the brake with `ppn brake release`, then try again',
+  },
   KeysMissing: {
     message: 'the state folder holds facts but no keys/authority',
     hint: 'restore a backup with `ppn restore`; new keys would not be obeyed by any node',

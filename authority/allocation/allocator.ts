@@ -15,8 +15,8 @@ export interface AllocatorOptions {
   records: RecordStore
   clock: Clock
   random: RandomBytes
-  /** A mark above every command sent to anyone so far: below it, a mark of the slot's last holder is void. */
-  ceiling: () => SequenceMark
+  /** A mark at or above everything ever sent to the node: marks of a slot's last holder become void. */
+  ceiling: (node: string) => SequenceMark
 }
 
 export type DurableAllocator = Allocator & Pick<Slots, 'observeEpoch'>

@@ -40,7 +40,7 @@ test('an archive gets the lowest free slot of its node, an id, and epoch 1', asy
   const elsewhere = await placed(allocator, vault(3, 'edge-2'))
   expect([one.slot, two.slot, elsewhere.slot]).toEqual([1, 2, 1])
   expect(new Set([one.id, two.id, elsewhere.id]).size).toBe(3)
-  expect(one).toMatchObject({ fencingEpoch: 1, minSequence: { term: 3, sequence: 100 } })
+  expect(one).toMatchObject({ fencingEpoch: 1, minSequence: { term: 3, sequence: 101 } })
   expect(allocator.placement('u1')).toEqual(one)
   expect(allocator.placementsOn('edge-1')).toEqual([one, two])
 })

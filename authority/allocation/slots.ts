@@ -25,6 +25,9 @@ interface SlotFact {
 const PREFIX = 'slot/'
 const keyOf = (node: string, slot: number): string => `${PREFIX}${node}/${slot}`
 
+/** The lowest mark above all that was sent. */
+const above = ({ term, sequence }: SequenceMark): SequenceMark => ({ term, sequence: sequence + 1 })
+
 export type Slots = Pick<
   Allocator,
   'placement' | 'placementsOn' | 'place' | 'releasePlacement' | 'releasedSlots' | 'freeSlot' | 'nextEpoch'
@@ -38,7 +41,7 @@ export function slots(options: {
   clock: Clock
   random: RandomBytes
   serial: Serial
-  ceiling: () => SequenceMark
+  ceiling: (node: string) => SequenceMark
 }): Slots {
   const { records, clock, random, serial, ceiling } = options
   const epoch = epochs(records)
@@ -166,7 +169,7 @@ export function slots(options: {
       node,
       slot,
       fencingEpoch,
-      minSequence: ceiling(),
+      minSequence: above(ceiling(node)),
       floorMiB,
       maxMiB,
       admittedMs: own?.placement.admittedMs ?? clock.now(),
