@@ -41,7 +41,9 @@ export interface WireGuardDriver {
   read(name: string): Promise<WireGuardState | undefined>
   /**
    * Brings the interface to `config` with the fewest changes; returns whether anything was changed. A second call
-   * with the same config changes nothing. Never writes an endpoint over a handshake younger than 180 s.
+   * with the same config changes nothing. An endpoint that merely differs from an unchanged declaration has roamed:
+   * it is never written over a handshake younger than 180 s. One declared anew is a decision: written at once, with a
+   * new session, so that commit or revert judges the new way and not the old one.
    */
   apply(config: WireGuardConfig): Promise<{ changed: boolean }>
   /** Takes the interface away (leaving the mesh). */
