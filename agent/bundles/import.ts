@@ -1,10 +1,12 @@
 // A bundle given as a file: the first one of a node provisioned by hand, and the way back when no hub answers.
-import type { Files } from '../../base/files.ts'
+
 import { PpnError } from '../../base/errors.ts'
+import type { Files } from '../../base/files.ts'
 import { dearmorBundle } from '../../protocol/bundle/armor.ts'
 import type { BundleDocument } from '../../protocol/bundle/document.ts'
 import { fingerprint, fromBase64 } from '../../protocol/keys.ts'
 import type { HeldBundle } from '../../protocol/telemetry/report.ts'
+import { initFence } from '../fence/fence.ts'
 import { loadPins, type Pins, savePins } from '../keys/pins.ts'
 import { initMarks } from '../marks/journal.ts'
 import { openBundle } from './store.ts'
@@ -51,9 +53,10 @@ export async function importBundle(
   return opened.bundle.held
 }
 
-/** Marks before pins: a node with pins and without marks has lost them. */
+/** Marks and fence before pins: a node with pins and without them has lost them. */
 async function pin(files: Files, document: BundleDocument, trusted: Pins['trusted']): Promise<void> {
   await initMarks(files)
+  await initFence(files)
   await savePins(files, {
     meshId: document.meshId,
     nodeId: document.nodeId,

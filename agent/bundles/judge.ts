@@ -1,5 +1,13 @@
 // What to do with a bundle that has been verified: section 7.2, "Order". Pure.
-import { compareRevision, type Digest, type EnrolmentId, type MeshId, type NodeId, type RevisionMark, type Term } from '../../protocol/ids.ts'
+import {
+  compareRevision,
+  type Digest,
+  type EnrolmentId,
+  type MeshId,
+  type NodeId,
+  type RevisionMark,
+  type Term,
+} from '../../protocol/ids.ts'
 import type { HeldBundle } from '../../protocol/telemetry/report.ts'
 
 export interface BundleHolder {

@@ -9,9 +9,9 @@ import type { BundleFault } from '../../protocol/bundle/seal.ts'
 import { compareRevision, type RevisionMark, type Term } from '../../protocol/ids.ts'
 import type { NodeReport } from '../../protocol/telemetry/report.ts'
 import { type NodeState, REFUSED_KEPT } from '../durable/node-state.ts'
-import { serialQueue } from '../timing/serial.ts'
 import { type Pins, savePins } from '../keys/pins.ts'
 import type { Floor, MarkJournal } from '../marks/journal.ts'
+import { serialQueue } from '../timing/serial.ts'
 import { type BundleRefusal, isTold, judgeBundle } from './judge.ts'
 import { type LoadedBundles, openBundle, type StoredBundle } from './store.ts'
 import { TRIAL_WINDOWS, touchesConnection } from './trial.ts'
@@ -47,6 +47,8 @@ export interface BundleManagerOptions {
   connected(): boolean
   /** The content in force changed; resolves when the drivers have been told. */
   onSwitch(change: Switch): Promise<void>
+  /** The content in force has proved itself. */
+  onCommit(): Promise<void>
 }
 
 export interface BundleManager {
@@ -76,7 +78,9 @@ function trustedIn(content: BundleContent): Pins['trusted'] {
 }
 
 function union(a: Pins['trusted'], b: Pins['trusted']): Pins['trusted'] {
-  const extra = b.filter((t) => !a.some((o) => o.authorityId === t.authorityId && o.signingPublicKey === t.signingPublicKey))
+  const extra = b.filter(
+    (t) => !a.some((o) => o.authorityId === t.authorityId && o.signingPublicKey === t.signingPublicKey),
+  )
   return [...a, ...extra]
 }
 
@@ -100,7 +104,8 @@ export function createBundleManager(options: BundleManagerOptions): BundleManage
     const before = inForce()?.bundle
     const open = state.get().trial
     const reconnect = before !== undefined && touchesConnection(before.content, next.content)
-    const onTrial = open ?? (applied && reconnect && options.connected() ? { base: applied.held.digest, windows: 1 } : undefined)
+    const onTrial =
+      open ?? (applied && reconnect && options.connected() ? { base: applied.held.digest, windows: 1 } : undefined)
     await marks.raiseFloors(floorsOf(next.content))
     await trust(union(trustedIn(next.content), onTrial && before ? trustedIn(before.content) : []))
     if (onTrial) await state.update({ trial: { ...onTrial, windows: 1 } })
@@ -220,6 +225,7 @@ export function createBundleManager(options: BundleManagerOptions): BundleManage
         await state.update({ trial: undefined, ...(overtaken && { reverted: undefined }) })
         await trust(trustedIn(applied.content))
         log.info({ revision: applied.held.revision }, 'bundle committed')
+        await options.onCommit()
       }),
     revert: () => inTurn(goBack),
     resume: () =>
@@ -234,7 +240,8 @@ export function createBundleManager(options: BundleManagerOptions): BundleManage
         }
         const waiting = staged
         if (!waiting) return
-        if (waiting.signed.document.switch === 'onReceipt' || isTold(state.get().told, waiting.held)) await switchTo(waiting)
+        if (waiting.signed.document.switch === 'onReceipt' || isTold(state.get().told, waiting.held))
+          await switchTo(waiting)
       }),
   }
 }

@@ -18,20 +18,31 @@ export function touchesConnection(before: BundleContent, after: BundleContent): 
   return JSON.stringify(way(before)) !== JSON.stringify(way(after))
 }
 
+/** A peer that counts, as seen now. */
+export interface TrialPeer {
+  /** Undefined: no handshake ever. */
+  handshakeAgeMs: number | undefined
+  /** More bytes came from it than at the switch: WireGuard counts only what it could decrypt. */
+  receivedMore: boolean
+}
+
 export interface TrialEvidence {
   /** How long the content has been in force in this agent process. */
   elapsedMs: number
-  /** Handshake ages of the peers that count: the hubs; for a hub, every peer it had before. Undefined: never. */
-  handshakeAgesMs: readonly (number | undefined)[]
+  /** The hubs; for a hub, every peer it had before. */
+  peers: readonly TrialPeer[]
   /** No peer can be expected: a network of one, or a hub that had none before. */
   alone: boolean
   /** A connection to an authority's telemetry port was made since the switch. */
   connected: boolean
 }
 
+/** WireGuard tells the time of a handshake in whole seconds: an age must be less by so much to be surely younger. */
+const AGE_STEP_MS = 1_000
+
 export function judgeTrial(e: TrialEvidence): 'commit' | 'revert' | 'wait' {
-  // WireGuard tells ages in whole seconds: only an age of a second less is surely after the switch.
-  const heard = e.alone || e.handshakeAgesMs.some((age) => age !== undefined && age + 1000 <= e.elapsedMs)
+  const younger = (age: number | undefined) => age !== undefined && age + AGE_STEP_MS <= e.elapsedMs
+  const heard = e.alone || e.peers.some((p) => p.receivedMore || younger(p.handshakeAgeMs))
   if (heard && e.connected) return 'commit'
   return e.elapsedMs >= TRIAL_MS ? 'revert' : 'wait'
 }

@@ -4,31 +4,38 @@ export interface GroupCommit {
   commit(): Promise<void>
 }
 
+interface Waiter {
+  resolve(): void
+  reject(error: unknown): void
+}
+
 /**
- * Many callers, one fsync: while a write is under way, further calls wait together for the next one. `write` is
- * called with no other call of it under way.
+ * Many callers, one fsync: while a write is under way, further calls wait together for the next one, also calls that
+ * `write` itself causes. It is never called while an earlier call of it is under way.
  */
 export function groupCommit(write: () => Promise<void>): GroupCommit {
-  let running: Promise<void> | undefined
-  let next: Promise<void> | undefined
+  let waiting: Waiter[] = []
+  let running = false
 
-  const start = (): Promise<void> => {
-    const mine = write().finally(() => {
-      if (running === mine) running = undefined
-    })
-    running = mine
-    return mine
+  const run = async (): Promise<void> => {
+    running = true
+    while (waiting.length > 0) {
+      const batch = waiting
+      waiting = []
+      try {
+        await write()
+        for (const waiter of batch) waiter.resolve()
+      } catch (error) {
+        for (const waiter of batch) waiter.reject(error)
+      }
+    }
+    running = false
   }
   return {
-    commit() {
-      if (!running) return start()
-      next ??= running
-        .catch(() => {})
-        .then(() => {
-          next = undefined
-          return start()
-        })
-      return next
-    },
+    commit: () =>
+      new Promise((resolve, reject) => {
+        waiting.push({ resolve, reject })
+        if (!running) void run()
+      }),
   }
 }

@@ -3,7 +3,14 @@ import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
 import { PpnError } from '../../base/errors.ts'
 import type { Files } from '../../base/files.ts'
 import type { RandomBytes } from '../../base/random.ts'
-import { ed25519PublicKey, generateEd25519, generateX25519, type KeyPair, toBase64, x25519PublicKey } from '../../protocol/keys.ts'
+import {
+  ed25519PublicKey,
+  generateEd25519,
+  generateX25519,
+  type KeyPair,
+  toBase64,
+  x25519PublicKey,
+} from '../../protocol/keys.ts'
 
 const KEY_BYTES = 32
 

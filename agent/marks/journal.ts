@@ -17,9 +17,7 @@ const marksFile = z.strictObject({
   /** slot, term, sequence; slot 0 is the whole node. */
   floors: z.array(z.tuple([slot, u32, u32])),
   /** op, slot, term, sequence, value, done (0 or 1) */
-  marks: z.array(
-    z.tuple([z.int().min(1).max(255), slot, u32, u32, z.int().min(0).max(65535), z.int().min(0).max(1)]),
-  ),
+  marks: z.array(z.tuple([z.int().min(1).max(255), slot, u32, u32, z.int().min(0).max(65535), z.int().min(0).max(1)])),
 })
 type MarksFile = z.output<typeof marksFile>
 

@@ -70,22 +70,22 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   let source: CommandSource | undefined
   let notForUs = 0
 
-  const admit = (command: AcceptedCommand): void => {
-    const meshEpochMs = source?.meshEpochMs
-    if (meshEpochMs === undefined) return
-    if (marks.lost()) return refusals.count('MarksLost')
+  /** Sequence and permission: the reason to discard, or undefined when its mark has been taken and it will act. */
+  const admit = (command: AcceptedCommand): string | undefined => {
+    if (!source) return 'NotAuthority'
+    if (marks.lost()) return 'MarksLost'
     if (options.clockSynchronised()) {
-      const ahead = ticksAheadMs(command.sequence, meshEpochMs, clock.now())
-      if (Math.abs(ahead) > CLOCK_LIMIT_MS) return refusals.count('ClockOff')
+      const ahead = ticksAheadMs(command.sequence, source.meshEpochMs, clock.now())
+      if (Math.abs(ahead) > CLOCK_LIMIT_MS) return 'ClockOff'
     }
-    if (compareSequence(command, marks.floor(command.slot)) < 0) return refusals.count('Stale')
+    if (compareSequence(command, marks.floor(command.slot)) < 0) return 'Stale'
     const mark = marks.get(command.op, command.slot)
     const order = mark ? compareSequence(command, mark) : 1
-    if (order === 0) return refusals.count('Duplicate')
-    if (order < 0) return refusals.count('Stale')
+    if (order === 0) return 'Duplicate'
+    if (order < 0) return 'Stale'
     // Not marked: a bundle that allows it may be on its way, and then a later copy of this packet shall count.
     const forbidden = options.forbidden(command)
-    if (forbidden) return refusals.count(forbidden)
+    if (forbidden) return forbidden
     marks.begin(command).then(
       () => options.onCommand(command),
       (error) => {
@@ -93,36 +93,43 @@ export function createReceiver(options: ReceiverOptions): Receiver {
         refusals.count('MarkNotDurable')
       },
     )
+    return undefined
+  }
+  const countIf = (reason: string | undefined): void => {
+    if (reason !== undefined) refusals.count(reason)
+  }
+
+  /** Everything up to the tag, then `admit`, once the packet's term is durable. */
+  const judge = (bytes: Uint8Array, from: string): string | undefined => {
+    if (bytes.length !== PACKET_BYTES) return 'BadLength'
+    if (!source?.addresses.has(from)) return 'NotAuthority'
+    const target = bytes[TARGET_AT]
+    if (target !== source.target && target !== TARGET_ALL) {
+      if (target === 0) return 'BadTarget'
+      notForUs++
+      return undefined
+    }
+    if (!badTags.has()) return 'TooManyBadTags'
+    const verdict = source.keyring.verify(bytes, term.current())
+    if (!verdict) {
+      badTags.take()
+      return 'BadTag'
+    }
+    const decoded = decodeCommand(bytes)
+    if (!decoded.ok) return decoded.reason
+    const { op, slot, value, sequence } = decoded.command
+    const command: AcceptedCommand = { op, slot, value, sequence, term: verdict.term }
+    options.onGenuine(from, verdict)
+    if (verdict.term <= term.durable()) return admit(command)
+    term.raise(verdict.term).then(
+      () => countIf(admit(command)),
+      () => refusals.count('TermNotDurable'),
+    )
+    return undefined
   }
 
   return {
-    receive(bytes, from) {
-      if (bytes.length !== PACKET_BYTES) return refusals.count('BadLength')
-      if (!source?.addresses.has(from)) return refusals.count('NotAuthority')
-      const target = bytes[TARGET_AT]
-      if (target !== source.target && target !== TARGET_ALL) {
-        if (target === 0) refusals.count('BadTarget')
-        else notForUs++
-        return
-      }
-      if (!badTags.has()) return refusals.count('TooManyBadTags')
-      const own = term.current()
-      const verdict = source.keyring.verify(bytes, own)
-      if (!verdict) {
-        badTags.take()
-        return refusals.count('BadTag')
-      }
-      const decoded = decodeCommand(bytes)
-      if (!decoded.ok) return refusals.count(decoded.reason)
-      const { op, slot, value, sequence } = decoded.command
-      const command: AcceptedCommand = { op, slot, value, sequence, term: verdict.term }
-      options.onGenuine(from, verdict)
-      if (verdict.term <= term.durable()) return admit(command)
-      term.raise(verdict.term).then(
-        () => admit(command),
-        () => refusals.count('TermNotDurable'),
-      )
-    },
+    receive: (bytes, from) => countIf(judge(bytes, from)),
     use(next) {
       source = next
     },

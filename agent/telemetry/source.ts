@@ -57,6 +57,8 @@ export interface TelemetrySource {
   prefer(address: string): void
   /** The address reported to, while connected. */
   connectedTo(): string | undefined
+  /** The address reported to or being dialled. */
+  reportsTo(): string | undefined
   /** Connections made so far: a commit needs a new one. */
   connections(): number
 }
@@ -69,6 +71,7 @@ export function createTelemetrySource(options: TelemetryOptions, signal: AbortSi
   let connections = 0
   let live: { connection: Connection; authority: TelemetryAuthority; sent: NodeReport | undefined } | undefined
   let preferred: string | undefined
+  let dialling: string | undefined
   /** Ends the present dial, connection or wait, so that the loop looks at `way` anew. */
   let turn = new AbortController()
   let touchDueMs = Number.POSITIVE_INFINITY
@@ -139,6 +142,7 @@ export function createTelemetrySource(options: TelemetryOptions, signal: AbortSi
       for (const authority of way ? inTurn(way.authorities) : []) {
         if (over.aborted || !way) break
         try {
+          dialling = authority.address
           const connection = await transport.connect(way.from, authority.address, way.port, over)
           connection.stream.on('error', () => {})
           if (over.aborted) connection.destroy()
@@ -149,6 +153,8 @@ export function createTelemetrySource(options: TelemetryOptions, signal: AbortSi
           }
         } catch {
           failures++
+        } finally {
+          dialling = undefined
         }
       }
       if (over.aborted) continue
@@ -182,6 +188,7 @@ export function createTelemetrySource(options: TelemetryOptions, signal: AbortSi
       drop('another address speaks for the authority')
     },
     connectedTo: () => live?.authority.address,
+    reportsTo: () => live?.authority.address ?? dialling,
     connections: () => connections,
   }
 }

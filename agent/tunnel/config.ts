@@ -33,7 +33,8 @@ function viaHub(content: BundleContent, hubKey: string | undefined): BundlePeer[
   const carried = first.allowedIPs.slice(1)
   return content.peers.map((p) => {
     if (p === first) return { ...p, allowedIPs: p.allowedIPs.slice(0, 1) }
-    if (p === used) return { ...p, allowedIPs: [...p.allowedIPs, ...carried.filter((ip) => !p.allowedIPs.includes(ip))] }
+    if (p === used)
+      return { ...p, allowedIPs: [...p.allowedIPs, ...carried.filter((ip) => !p.allowedIPs.includes(ip))] }
     return p
   })
 }
@@ -43,7 +44,9 @@ function isolate(content: BundleContent, peers: BundlePeer[], hubKey: string | u
   const hubs = hubsOf(content)
   const used = hubs.find((h) => h.publicKey === hubKey) ?? hubs[0]
   const authorities = content.authorities.flatMap((a) => a.addresses.map((address) => `${address}/32`))
-  return peers.filter((p) => p.publicKey === used?.publicKey).map((p) => ({ ...p, allowedIPs: [...new Set(authorities)] }))
+  return peers
+    .filter((p) => p.publicKey === used?.publicKey)
+    .map((p) => ({ ...p, allowedIPs: [...new Set(authorities)] }))
 }
 
 export function tunnelConfig(wish: TunnelWish): WireGuardConfig {

@@ -119,6 +119,8 @@ export const bundleContent = z.strictObject({
     name: z.string().min(1).max(15),
     mtu: z.int().min(1280).max(9000),
     listenPort: port,
+    /** The node's own key to use, of those it made: after REKEY 2, the pending one. Absent: the one in use. */
+    publicKey: key.optional(),
   }),
   peers: z.array(bundlePeer).max(254),
   pool: bundlePool,
