@@ -21,7 +21,7 @@ export function burstOf(op: Op): number {
 }
 
 /**
- * Milliseconds from the `sent`-th packet of a command (from 1) to the next one.
+ * Whole milliseconds from the `sent`-th packet of a command (from 1) to the next one.
  * `spread`: a random number in [0, 1).
  */
 export function delayAfter(op: Op, sent: number, connected: boolean, spread: number): number {
@@ -29,5 +29,5 @@ export function delayAfter(op: Op, sent: number, connected: boolean, spread: num
   if (sent < burst) return (BURST_MS[sent] ?? 0) - (BURST_MS[sent - 1] ?? 0)
   const cap = connected ? RETRY_CAP_MS : UNHEARD_CAP_MS
   const base = Math.min(cap, RETRY_MS * 2 ** Math.min(sent - burst, 16))
-  return base * (1 - JITTER + 2 * JITTER * spread)
+  return Math.round(base * (1 - JITTER + 2 * JITTER * spread))
 }

@@ -2,7 +2,7 @@
 export interface TokenBucket {
   /** Takes up to `wanted` tokens and says how many it took. */
   take(nowMs: number, wanted: number): number
-  /** Milliseconds until a token will be there; 0: there is one. */
+  /** Whole milliseconds until a token will be there; 0: there is one. */
   waitMs(nowMs: number): number
 }
 
@@ -22,7 +22,7 @@ export function tokenBucket(perSecond: number, burst: number): TokenBucket {
     },
     waitMs(nowMs) {
       refill(nowMs)
-      return tokens >= 1 ? 0 : ((1 - tokens) * 1000) / perSecond
+      return tokens >= 1 ? 0 : Math.ceil(((1 - tokens) * 1000) / perSecond)
     },
   }
 }
