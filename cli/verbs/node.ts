@@ -13,3 +13,10 @@ export async function nodeBundle(io: Io, node: string, options: { state?: string
   io.err(`authority fingerprint: ${fingerprint}\non the node: ppn agent import --authority ${fingerprint} FILE\n`)
   return EXIT.ok
 }
+
+/** `ppn node sever NAME --through-brake`: the one effect that passes the brake; the audit says who asked for it. */
+export async function nodeSever(io: Io, node: string, options: { state?: string }): Promise<ExitCode> {
+  await (await requireAdmin(io, options.state)).severThroughBrake(node)
+  io.out(`node ${node}: SEVER is being sent, through the brake\n`)
+  return EXIT.ok
+}

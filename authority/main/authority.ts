@@ -1,0 +1,221 @@
+// The authority, put together: one store, all controllers, and everything that acts downward.
+import { openChainedLog } from '../../base/chained-log.ts'
+import { authorityNodeNames, membersOf } from '../../controllers/bundle/members.ts'
+import { buildControllers, type Controllers } from '../../controllers/index.ts'
+import { effectiveMesh } from '../../controllers/mesh/effective.ts'
+import type { World } from '../../controllers/ports/world.ts'
+import { createManager, type Manager } from '../../controllers/runtime/manager.ts'
+import type { SequenceMark, Term } from '../../protocol/ids.ts'
+import { toBase64 } from '../../protocol/keys.ts'
+import { createAllocator, type DurableAllocator } from '../allocation/allocator.ts'
+import { AUDIT_FILE, type Audit, auditTo } from '../audit.ts'
+import { type Brake, fileBrake } from '../brake.ts'
+import { createPublisher, type Publisher } from '../bundles/publisher.ts'
+import { syncPusher } from '../bundles/push.ts'
+import { type LoadedKeys, loadOrCreateKeys, OPERATOR_ADVICE } from '../keys/keys.ts'
+import { noMetrics, promMetrics } from '../metrics.ts'
+import { type NodeRegistry, openRegistry } from '../registry/registry.ts'
+import { type Roster, rosterOf } from '../roster.ts'
+import { lastConnected } from '../term/last-connected.ts'
+import { recordedTerm } from '../term/raise.ts'
+import { takeClaims } from './claims.ts'
+import { lateCommands, lateFleet } from './late.ts'
+import type { AuthorityOptions } from './options.ts'
+import { promRuntimeMetrics } from './runtime-metrics.ts'
+import { type Serving, startServing } from './serving.ts'
+
+export interface Authority {
+  controllers: Controllers
+  manager: Manager
+  world: World
+  keys: LoadedKeys
+  registry: NodeRegistry
+  allocator: DurableAllocator
+  publisher: Publisher
+  roster: Roster
+  brake: Brake
+  audit: Audit
+  serving: Serving
+  /** Waits for what is under way, writes what waits. The fleet runs on. */
+  stop(): Promise<void>
+}
+
+/** Kinds whose objects decide where the authority stands. */
+const PLACE_KINDS = new Set(['Node', 'Mesh'])
+
+/** At or above everything sent under `term`, for a time in which nothing is sent: the next reign has a higher term. */
+const endOfReign = (term: Term): SequenceMark => ({ term, sequence: 0xffff_ffff })
+
+/**
+ * Starts everything and the store. Resolves when the store is in; serving begins as soon as the authority's node has
+ * an address. Rejects when keys, registry or audit cannot be read: nothing is made up in their place.
+ */
+export async function startAuthority(options: AuthorityOptions, signal: AbortSignal): Promise<Authority> {
+  const { store, files, transport, clock, random, log } = options
+  const ending = new AbortController()
+  const running = AbortSignal.any([signal, ending.signal])
+
+  const keys = await loadOrCreateKeys({
+    files: files.sub('keys'),
+    random,
+    clock,
+    // New keys for a state that holds facts would be obeyed by no node.
+    mayCreate: store.records.list('').length === 0,
+  })
+  if (keys.operatorSecretPresent) log.warn({}, OPERATOR_ADVICE)
+  const { meshId, authorityId, signing, command, operator, meshEpochMs } = keys.keys
+  const registry = await openRegistry({ files, clock, random, signing })
+  const audit = auditTo({ log: await openChainedLog(files, AUDIT_FILE), clock, logger: log })
+  const brake = fileBrake({ files, clock })
+  await brake.read()
+  brake.watch(running)
+  const metrics = options.metrics ? promMetrics(options.metrics) : noMetrics
+
+  const fleet = lateFleet(() => brake.last().set)
+  const commands = lateCommands()
+  const allocator = createAllocator({
+    records: store.records,
+    clock,
+    random,
+    ceiling: (node) => serving?.downlink()?.commands.ceiling(node) ?? endOfReign(recordedTerm(store.records)),
+  })
+  const roster = rosterOf({
+    registry,
+    allocator,
+    nodeOf: (name) => {
+      const node = store.get('Node', name)
+      return node && { uid: node.metadata.uid, hub: node.spec.role === 'hub' }
+    },
+  })
+  const downlink = () => serving?.downlink()
+  const publisher = createPublisher({
+    clock,
+    log,
+    records: store.records,
+    fleet,
+    registry,
+    keys: keys.keys,
+    reign: {
+      term: () => downlink()?.reign.term() ?? recordedTerm(store.records),
+      silence: (node) => (downlink() ? downlink()?.reign.silence(node) : 'NotServing'),
+      noteSent: (node) => downlink()?.reign.noteSent(node),
+    },
+    push: syncPusher(transport, () => place()?.address ?? ''),
+    broadcastApply: (revision) =>
+      downlink()?.commands.broadcastApply(revision) ?? Promise.resolve({ sent: [], held: [] }),
+    ceiling: (node) => downlink()?.commands.ceiling(node) ?? endOfReign(recordedTerm(store.records)),
+    guard: () => brake.guard(),
+    audit,
+    lastConnected: lastConnected(store.records),
+  })
+
+  const manager = createManager({
+    clock,
+    log,
+    random01: () => Buffer.from(random(4)).readUInt32BE() / 2 ** 32,
+    metrics: options.metrics && promRuntimeMetrics(options.metrics, ['mesh', 'node', 'pairing', 'pool', 'archive']),
+  })
+  const publicKeys = {
+    id: authorityId,
+    commandPublicKey: toBase64(command.publicKey),
+    signingPublicKey: toBase64(signing.publicKey),
+  }
+  const operatorKey = toBase64(operator.publicKey)
+  const world: World = {
+    clock,
+    log,
+    store,
+    fleet,
+    commands,
+    bundles: publisher,
+    allocator,
+    registry,
+    authority: {
+      keys: () => [publicKeys],
+      operatorKey: () => operatorKey,
+      meshEpochMs: () => meshEpochMs,
+      term: () => downlink()?.reign.term() ?? recordedTerm(store.records),
+      revision: () => publisher.revision(),
+      brake: () => brake.last(),
+    },
+    events: options.events,
+  }
+  const controllers = buildControllers(world, manager.enqueue)
+  for (const spec of controllers.specs) manager.add(spec)
+
+  const place = () => {
+    const mesh = effectiveMesh(world)
+    const [first] = authorityNodeNames(mesh.spec.authorityNodes, membersOf(controllers.world))
+    const entry = first === undefined ? undefined : roster.get(first)
+    return entry && { address: entry.address, ports: mesh.spec.ports }
+  }
+  let serving: Serving | undefined
+  store.subscribe((event) => {
+    if (event.type === 'health') manager.poke()
+    if (event.type !== 'upsert' && event.type !== 'removed') return
+    if (!PLACE_KINDS.has(event.object.kind)) return
+    if (event.object.kind === 'Node') roster.refresh(event.object.metadata.name)
+    serving?.look()
+  })
+  roster.subscribe(() => serving?.look())
+  fleet.subscribe((node) => {
+    const head = fleet.view(node).report?.registryHead
+    if (head) registry.observeHead(node, head)
+  })
+
+  controllers.wire(running)
+  manager.start()
+  await store.start(running)
+  manager.poke()
+  serving = startServing(
+    {
+      clock,
+      log,
+      place,
+      downlink: {
+        transport,
+        clock,
+        random,
+        log,
+        audit,
+        brake,
+        roster,
+        metrics,
+        meshId,
+        authorityId,
+        meshEpochMs,
+        records: store.records,
+        commandSecret: command.secretKey,
+        listenMs: options.listenMs,
+        needsOnReceipt: (node, why) => publisher.needsOnReceipt(node, why),
+        takeClaims: (node, claims, base) => takeClaims({ allocator, publisher, registry }, node, claims, base),
+      },
+      onChange(link, until) {
+        fleet.attach(link?.fleet)
+        commands.attach(link?.commands)
+        if (link) publisher.start(until)
+        controllers.refresh(link ? 'the authority serves' : 'the authority serves no more')
+      },
+    },
+    running,
+  )
+
+  return {
+    controllers,
+    manager,
+    world,
+    keys,
+    registry,
+    allocator,
+    publisher,
+    roster,
+    brake,
+    audit,
+    serving,
+    async stop() {
+      ending.abort(new Error('the authority stops'))
+      await manager.stop()
+      await audit.flush()
+    },
+  }
+}

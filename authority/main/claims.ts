@@ -1,0 +1,28 @@
+// After a restore: what a node reports above our own state becomes our state, before the node counts as heard.
+import type { DurableAllocator } from '../allocation/allocator.ts'
+import type { Publisher } from '../bundles/publisher.ts'
+import type { NodeRegistry } from '../registry/registry.ts'
+import { type Claims, takeHigher, withinReach } from '../term/restore.ts'
+
+export interface ClaimTakers {
+  allocator: Pick<DurableAllocator, 'observeEpoch'>
+  publisher: Pick<Publisher, 'raiseRevision' | 'revision'>
+  registry: Pick<NodeRegistry, 'observeHead' | 'adoptObserved' | 'head'>
+}
+
+/** Durable when it resolves. Nothing is lowered; a claim out of reach of the restored counters is not taken. */
+export async function takeClaims(
+  { allocator, publisher, registry }: ClaimTakers,
+  node: string,
+  claims: Claims,
+  base: { revision: number },
+): Promise<void> {
+  await publisher.raiseRevision(takeHigher(publisher.revision(), base.revision, claims.revision))
+  // Epochs begin at 0 for every archive, so the reach is counted from there.
+  for (const { archive, fencingEpoch } of claims.epochs)
+    if (withinReach(0, fencingEpoch)) await allocator.observeEpoch(archive, fencingEpoch)
+  if (claims.registryHead && withinReach(registry.head().count, claims.registryHead.count)) {
+    registry.observeHead(node, claims.registryHead)
+    await registry.adoptObserved()
+  }
+}

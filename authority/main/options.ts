@@ -1,0 +1,24 @@
+import type { Registry as PromRegistry } from 'prom-client'
+import type { Clock } from '../../base/clock.ts'
+import type { Files } from '../../base/files.ts'
+import type { Logger } from '../../base/log.ts'
+import type { RandomBytes } from '../../base/random.ts'
+import type { Transport } from '../../base/transport.ts'
+import type { Store } from '../../controllers/ports/store.ts'
+import type { EventRecorder } from '../../controllers/ports/world.ts'
+
+export interface AuthorityOptions {
+  /** Started by `startAuthority`; closed by its owner. */
+  store: Store
+  events: EventRecorder
+  /** The state folder: keys/, nodes.jsonl, audit.jsonl, brake. */
+  files: Files
+  transport: Transport
+  clock: Clock
+  random: RandomBytes
+  log: Logger
+  /** Every metric is registered here, at zero. */
+  metrics?: PromRegistry
+  /** 5 s by default; 0 in tests that have nobody to listen for. */
+  listenMs?: number
+}

@@ -1,0 +1,212 @@
+// The verbs and their flags. Every verb is loaded only when it runs: `ppn agent` must not load the authority's code,
+// and `ppn get` should not wait for what it does not use.
+import { Command, Option } from 'commander'
+import type { ExitCode } from './exit.ts'
+import type { Io } from './io.ts'
+import { ppnVersion } from './version.ts'
+
+const STATE = ['--state <dir>', 'state folder of the fleet (default: $PPN_STATE, or the one there is)'] as const
+const NAMESPACE = ['-n, --namespace <name>', 'namespace of archives'] as const
+const AGENT_STATE = '/var/lib/ppn'
+
+const output = (...choices: string[]) => new Option('-o, --output <format>', 'output format').choices(choices)
+const collect = (value: string, before: string[] | undefined) => [...(before ?? []), value]
+
+/** Builds the command line; `done` gets the exit code of the verb that ran. */
+export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
+  const program = new Command('ppn')
+    .description('Declarative control plane for sovereign private networks.')
+    .version(ppnVersion(), '--version', 'print the version')
+    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .showHelpAfterError('(add --help for the flags)')
+    .exitOverride()
+    .addOption(
+      new Option('--log-level <level>', 'least level that is logged').choices([
+        'trace',
+        'debug',
+        'info',
+        'warn',
+        'error',
+        'silent',
+      ]),
+    )
+    .addOption(new Option('--log-format <format>', 'form of log lines').choices(['text', 'json']).default('text'))
+
+  program
+    .command('up')
+    .description('run the authority for a folder of YAML, and converge what it declares')
+    .argument('<dir>', 'the folder that declares the fleet')
+    .option('--state <dir>', 'state folder (default: $PPN_STATE, or one by the name of DIR)')
+    .option('--simulate', 'start a simulated agent for every declared node')
+    .option('--once', 'end when everything is Ready: with 0, or at --timeout with another code and the reasons')
+    .option('--timeout <duration>', 'with --once: give up after this long, e.g. 90s or 5m', '2m')
+    .option('--metrics-port <port>', 'port on 127.0.0.1 for /metrics, /healthz and /readyz; 0 picks one', '9180')
+    .option('--plain', 'plain lines even on a terminal')
+    .action(async (dir, options) =>
+      done(await (await import('./verbs/up.ts')).up(io, dir, { ...program.opts(), ...options })),
+    )
+
+  program
+    .command('get')
+    .description('list objects: get nodes, get node/edge-2, get all')
+    .argument('<what...>', 'KIND [NAME ...], KIND/NAME ..., or all')
+    .option(...STATE)
+    .option(...NAMESPACE)
+    .option('-A, --all-namespaces', 'archives of every namespace (the default when no name is given)')
+    .option('-l, --selector <labels>', 'only objects with these labels, e.g. site=cloud,tier!=test')
+    .addOption(output('table', 'wide', 'json', 'yaml', 'name'))
+    .option('-w, --watch', 'go on with changes as they come')
+    .option('--no-headers', 'leave out the header line')
+    .action(async (what, options) => done(await (await import('./verbs/get.ts')).get(io, what, options)))
+
+  program
+    .command('describe')
+    .description('everything about an object, its conditions and events')
+    .argument('<what...>', 'KIND [NAME], or KIND/NAME')
+    .option(...STATE)
+    .option(...NAMESPACE)
+    .action(async (what, options) => done(await (await import('./verbs/describe.ts')).describe(io, what, options)))
+
+  program
+    .command('explain')
+    .description('why an object is as it is: what is under way, and the last runs of its reconciler')
+    .argument('<what...>', 'KIND/NAME, or KIND NAME')
+    .option(...STATE)
+    .option(...NAMESPACE)
+    .addOption(output('text', 'json'))
+    .action(async (what, options) => done(await (await import('./verbs/explain.ts')).explain(io, what, options)))
+
+  program
+    .command('diff')
+    .description('what would change, be sent and be written if DIR were declared; 1 when there are differences')
+    .argument('<dir>', 'a folder that declares a fleet')
+    .option('--state <dir>', 'state folder (default: $PPN_STATE, or one by the name of DIR)')
+    .action(async (dir, options) => done(await (await import('./verbs/diff.ts')).diff(io, dir, options)))
+
+  program
+    .command('apply')
+    .description('hand over an act (Pairing), or with --write change the files of the fleet, comments kept')
+    .option('-f, --filename <file>', 'a file, a folder, or - for standard input; may be repeated', collect)
+    .option('--write', 'write into the folder that declares the fleet')
+    .option('--fleet <dir>', 'that folder, when no authority runs to say it')
+    .option(...STATE)
+    .action(async (options) => done(await (await import('./verbs/apply.ts')).apply(io, options)))
+
+  program
+    .command('delete')
+    .description('end an act (Pairing), or with --write take objects out of the files of the fleet')
+    .argument('[what...]', 'KIND NAME ..., or KIND/NAME ...')
+    .option('-f, --filename <file>', 'the objects in a file', collect)
+    .option('--write', 'change the folder that declares the fleet')
+    .option('--fleet <dir>', 'that folder, when no authority runs to say it')
+    .option(...STATE)
+    .option(...NAMESPACE)
+    .action(async (what, options) => done(await (await import('./verbs/apply.ts')).remove(io, what, options)))
+
+  program
+    .command('validate')
+    .description('everything that is wrong with a folder; needs no authority')
+    .argument('<dir>', 'a folder that declares a fleet')
+    .option('--strict', 'warnings count as errors')
+    .addOption(output('text', 'json'))
+    .action(async (dir, options) => done(await (await import('./verbs/validate.ts')).validate(io, dir, options)))
+
+  program
+    .command('events')
+    .description('what happened, newest last')
+    .argument('[what...]', 'KIND/NAME, or KIND NAME')
+    .option(...STATE)
+    .option(...NAMESPACE)
+    .addOption(output('table', 'json'))
+    .option('--no-headers', 'leave out the header line')
+    .action(async (what, options) => done(await (await import('./verbs/events.ts')).events(io, what, options)))
+
+  program
+    .command('holds')
+    .description('what waits for a person')
+    .option(...STATE)
+    .addOption(output('table', 'json'))
+    .action(async (options) => done(await (await import('./verbs/holds.ts')).holds(io, options)))
+
+  program
+    .command('confirm')
+    .description('let held deletions go on, or a reverted bundle be tried again')
+    .argument('<what...>', 'KIND/NAME ..., or all')
+    .option(...STATE)
+    .option(...NAMESPACE)
+    .action(async (what, options) => done(await (await import('./verbs/holds.ts')).confirm(io, what, options)))
+
+  program
+    .command('keys')
+    .description('public keys and fingerprints of the authority')
+    .option(...STATE)
+    .addOption(output('text', 'json'))
+    .action(async (options) => done(await (await import('./verbs/keys.ts')).keys(io, options)))
+
+  const node = program.command('node').description('what concerns one node')
+  node
+    .command('bundle')
+    .description('print the first bundle of a node provisioned by hand')
+    .argument('<name>')
+    .option(...STATE)
+    .action(async (name, options) => done(await (await import('./verbs/node.ts')).nodeBundle(io, name, options)))
+  node
+    .command('sever')
+    .description('cut a node off at once; with --through-brake even while the brake is set (audited)')
+    .argument('<name>')
+    .option(...STATE)
+    .requiredOption('--through-brake', 'send although the brake is set')
+    .action(async (name, options) => done(await (await import('./verbs/node.ts')).nodeSever(io, name, options)))
+
+  const agent = program.command('agent').description('what is done on a node')
+  agent
+    .command('init')
+    .description('make the keys of this node and print its identity')
+    .option('--state-dir <dir>', 'state folder of the agent', AGENT_STATE)
+    .addOption(output('yaml', 'json'))
+    .action(async (options) => done(await (await import('./verbs/agent.ts')).agentInit(io, options)))
+  agent
+    .command('import')
+    .description('take a bundle from a file: the first one, or the way back when no hub answers')
+    .argument('<file>', 'the bundle, or - for standard input')
+    .option('--authority <fingerprint>', 'fingerprint of the authority; demanded the first time')
+    .option('--state-dir <dir>', 'state folder of the agent', AGENT_STATE)
+    .action(async (file, options) => done(await (await import('./verbs/agent.ts')).agentImport(io, file, options)))
+
+  program
+    .command('backup')
+    .description('write the whole state, encrypted, into one file')
+    .argument('<file>')
+    .option(...STATE)
+    .option('--passphrase-file <file>', 'where the passphrase stands (default: asked for, or $PPN_PASSPHRASE)')
+    .action(async (file, options) => done(await (await import('./verbs/backup.ts')).backup(io, file, options)))
+  program
+    .command('restore')
+    .description('make a state folder from a backup; the next start goes carefully (docs/security.md)')
+    .argument('<file>')
+    .requiredOption('--state <dir>', 'the state folder to make; must be empty or missing')
+    .option('--passphrase-file <file>', 'where the passphrase stands (default: asked for, or $PPN_PASSPHRASE)')
+    .action(async (file, options) => done(await (await import('./verbs/backup.ts')).restore(io, file, options)))
+
+  program
+    .command('brake')
+    .description('stop everything that goes out: brake on|off|status')
+    .argument('<action>', 'on, off or status')
+    .option('--reason <text>', 'why; shown in status and audit')
+    .option(...STATE)
+    .action(async (action, options) => done(await (await import('./verbs/brake.ts')).brake(io, action, options)))
+
+  program
+    .command('version')
+    .description('versions of ppn and of the running authority')
+    .option('--client', 'only this program')
+    .option(...STATE)
+    .addOption(output('text', 'json'))
+    .action(async (options) => done(await (await import('./verbs/version.ts')).version(io, options)))
+  program
+    .command('completion')
+    .description('completion for a shell: bash, zsh or fish')
+    .argument('<shell>')
+    .action(async (shell) => done((await import('./verbs/completion.ts')).completion(io, program, shell)))
+  return program
+}
