@@ -41,6 +41,8 @@ export const DEFAULT_WEIGHT = 100
 
 // -- the host
 
+/** A machine's memory and processors, unless it is made with others. Chosen. */
+export const HOST_CAPACITY = { memoryMiB: 16_384, cpus: 4 } as const
 /** Memory the host itself uses. Chosen; ResourcePool reserves 512Mi for it by default. */
 export const HOST_BASE_MIB = 384
 /** Below this share of free memory tasks begin to wait for it (PSI rises from 0 to 100 %). Chosen. */
