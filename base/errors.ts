@@ -71,6 +71,13 @@ export const ERRORS = {
     hint: 'upgrade the authority first, then the agents',
   },
   FrameInvalid: { message: 'a frame that no peer would accept: {why}', hint: 'nothing was sent' },
+  // authority: the admin socket
+  ObjectNotFound: { message: '{key} not found', hint: 'see `ppn get all`' },
+  EnrolmentRefused: {
+    message: 'node {node} cannot be enrolled: {why} [{reason}]',
+    hint: 'see `ppn describe node {node}`',
+  },
+  NotServing: { message: 'the authority is not serving yet: {why}', hint: 'see `ppn get nodes` and the log' },
   // authority: keys, backup
   PublicationHeld: {
     message: 'the bundle of {node} is not given out: {reason}',

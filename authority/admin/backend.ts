@@ -94,12 +94,6 @@ export interface AdminKeys {
   operatorSecretHere: boolean
 }
 
-/** What may differ from declared: the plan of every object, by key, as `ppn diff` prints it. */
-export interface AdminPlan {
-  key: ObjectKey
-  effects: unknown[]
-}
-
 export interface AdminBackend {
   version(): AdminVersion
   health(): AdminHealth
@@ -121,6 +115,4 @@ export interface AdminBackend {
   brake(set: boolean, reason: string): Promise<void>
   severThroughBrake(node: string): Promise<void>
   backup(path: string, passphrase: string): Promise<{ path: string; bytes: number }>
-  /** Reads the source at once, without waiting for the next look. */
-  rescan(): Promise<void>
 }

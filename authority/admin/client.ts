@@ -93,7 +93,6 @@ export async function connectAdmin(stateFolder: string): Promise<AdminClient | u
     brake: (set, reason) => call('POST', '/v1/brake', { set, reason }),
     severThroughBrake: (node) => call('POST', '/v1/sever-through-brake', { node }),
     backup: (path, passphrase) => call('POST', '/v1/backup', { path, passphrase }),
-    rescan: () => call('POST', '/v1/rescan'),
     async *watch(filter, signal) {
       const query = filter.kind ? `?kind=${filter.kind}` : ''
       const response = await open(socket, 'GET', WATCH_PATH + query, undefined, signal)

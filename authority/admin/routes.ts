@@ -64,7 +64,6 @@ export const ROUTES: readonly Route[] = [
   route('POST', '/v1/backup', z.strictObject({ path: z.string(), passphrase: z.string().min(1) }), (b, i) =>
     b.backup(i.path, i.passphrase),
   ),
-  route('POST', '/v1/rescan', nothing, (b) => b.rescan()),
 ]
 
 export const WATCH_PATH = '/v1/watch'

@@ -1,0 +1,168 @@
+// What the admin socket offers, over a running authority.
+import { KINDS, keyOf, parseKey } from '../../api/meta.ts'
+import type { AnyObject } from '../../api/v1alpha1/index.ts'
+import { PpnError } from '../../base/errors.ts'
+import type { Files } from '../../base/files.ts'
+import { armorBundle } from '../../protocol/bundle/armor.ts'
+import { fingerprint, toBase64 } from '../../protocol/keys.ts'
+import type { EventLog } from '../../stores/sqlite/event-log.ts'
+import type { AdminBackend, AdminEvent, AdminWatchEvent } from '../admin/backend.ts'
+import { BRAKE_FILE } from '../brake.ts'
+import { OPERATOR_FILE } from '../keys/keys.ts'
+import type { Authority } from './authority.ts'
+import { storeWatch } from './watch.ts'
+
+export interface BackendOptions {
+  authority: Authority
+  events: Pick<EventLog, 'list'>
+  files: Files
+  version: string
+  /** Resolved paths. */
+  fleet: string
+  state: string
+  backup(path: string, passphrase: string): Promise<{ path: string; bytes: number }>
+}
+
+/** The node that an object concerns, for what is under way there. */
+function nodeOf(object: AnyObject): string | undefined {
+  if (object.kind === 'Node') return object.metadata.name
+  if (object.kind === 'Archive' || object.kind === 'ResourcePool' || object.kind === 'Pairing')
+    return object.spec.nodeName
+  return undefined
+}
+
+export function adminBackend(options: BackendOptions): AdminBackend {
+  const { authority, events, files } = options
+  const { world, controllers, manager, publisher, keys, audit, brake } = authority
+  const { store, fleet, commands } = world
+
+  const mustBe = (node: string) => {
+    if (!store.get('Node', node)) throw new PpnError('ObjectNotFound', { key: keyOf('Node', node) })
+  }
+  const objects: AdminBackend['objects'] = ({ kind, namespace, name }) =>
+    (kind ? [kind] : KINDS)
+      .flatMap((k) => store.list(k) as AnyObject[])
+      .filter((o) => name === undefined || o.metadata.name === name)
+      .filter(
+        (o) => namespace === undefined || o.metadata.namespace === undefined || o.metadata.namespace === namespace,
+      )
+
+  return {
+    version: () => ({
+      version: options.version,
+      pid: process.pid,
+      meshId: keys.keys.meshId,
+      authorityId: keys.keys.authorityId,
+      fleet: options.fleet,
+      state: options.state,
+    }),
+    health: () => ({
+      term: world.authority.term(),
+      revision: publisher.revision(),
+      superseded: fleet.superseded(),
+      brake: brake.last(),
+      serving: authority.serving.downlink() !== undefined,
+      servingReason: authority.serving.reason(),
+      store: store.health(),
+      idle: manager.idle(),
+    }),
+    objects,
+    watch: (filter, signal): AsyncIterable<AdminWatchEvent> => storeWatch(store, filter, signal),
+    explain(key) {
+      const object = store.getByKey(key)
+      if (!object) return undefined
+      const node = nodeOf(object)
+      return {
+        key,
+        object,
+        runs: manager.history(key),
+        node,
+        pending: node === undefined ? [] : commands.pending(node),
+        bundle: node === undefined ? undefined : publisher.state(node),
+        view: node === undefined ? undefined : fleet.view(node),
+      }
+    },
+    events: ({ key }): AdminEvent[] =>
+      events.list(key === undefined ? {} : parseKey(key)).map((event) => ({
+        type: event.type,
+        reason: event.reason,
+        message: event.message,
+        key: keyOf(event.kind as AnyObject['kind'], event.name, event.namespace),
+        count: event.count,
+        firstMs: event.firstMs,
+        lastMs: event.lastMs,
+      })),
+    holds() {
+      const deletions = controllers.holds
+        .list()
+        .map(({ key, rule, message, since }) => ({ key, reason: rule, message, sinceMs: Date.parse(since) }))
+      const reverted = store
+        .list('Node')
+        .map((node) => ({ node: node.metadata.name, state: publisher.state(node.metadata.name) }))
+        .filter(({ state }) => state.held)
+        .map(({ node, state }) => ({
+          key: keyOf('Node', node),
+          reason: state.stage,
+          message: `${state.reason ?? 'its bundle was reverted'}; change it, or try it again with: ppn confirm node/${node}`,
+          sinceMs: fleet.view(node).lastHeardMs ?? world.clock.now(),
+        }))
+      return [...deletions, ...reverted]
+    },
+    async confirm(key) {
+      const confirmed = await controllers.holds.confirm(key)
+      const nodes =
+        key === 'all'
+          ? store.list('Node').map((n) => n.metadata.name)
+          : [parseKey(key)].filter((k) => k.kind === 'Node').map((k) => k.name)
+      for (const node of nodes) {
+        if (!publisher.state(node).held) continue
+        publisher.retry(node)
+        confirmed.push(keyOf('Node', node))
+      }
+      for (const one of confirmed) await audit.durable('confirmation', { key: one })
+      return confirmed
+    },
+    async retry(node) {
+      mustBe(node)
+      publisher.retry(node)
+      await audit.durable('confirmation', { key: keyOf('Node', node), what: 'retry' })
+    },
+    create: (kind, name, spec) => store.create(kind, name, spec),
+    remove: (key) => store.remove(key),
+    async enrol(node, identity) {
+      const object = store.get('Node', node)
+      if (!object) throw new PpnError('ObjectNotFound', { key: keyOf('Node', node) })
+      const nodeId = await world.allocator.nodeId(object.metadata.uid, node)
+      const result = await world.registry.enrol(node, nodeId, identity, 'simulated')
+      if (!result.ok) throw new PpnError('EnrolmentRefused', { node, reason: result.reason, why: result.message })
+    },
+    async bundle(node) {
+      mustBe(node)
+      const bytes = await publisher.firstBundle(node)
+      return { armored: armorBundle(bytes), fingerprint: fingerprint(keys.keys.signing.publicKey) }
+    },
+    keys: () => ({
+      authorityId: keys.keys.authorityId,
+      signingFingerprint: fingerprint(keys.keys.signing.publicKey),
+      signingPublicKey: toBase64(keys.keys.signing.publicKey),
+      commandPublicKey: toBase64(keys.keys.command.publicKey),
+      operatorFingerprint: fingerprint(keys.keys.operator.publicKey),
+      operatorPublicKey: toBase64(keys.keys.operator.publicKey),
+      operatorSecretPath: `${options.state}/keys/${OPERATOR_FILE}`,
+      operatorSecretHere: keys.operatorSecretPresent,
+    }),
+    async brake(set, reason) {
+      if (set) await files.write(BRAKE_FILE, Buffer.from(`${reason}\n`))
+      else await files.remove(BRAKE_FILE)
+      await brake.read()
+      await audit.durable('confirmation', { what: set ? 'brake set' : 'brake released', reason })
+    },
+    async severThroughBrake(node) {
+      mustBe(node)
+      const downlink = authority.serving.downlink()
+      if (!downlink) throw new PpnError('NotServing', { why: authority.serving.reason() ?? 'just starting' })
+      await downlink.commands.severThroughBrake(node)
+    },
+    backup: (path, passphrase) => options.backup(path, passphrase),
+  }
+}

@@ -1,0 +1,47 @@
+// /metrics, /healthz and /readyz, on loopback alone: what Prometheus and a supervisor ask.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Registry } from 'prom-client'
+
+export interface ObservabilityOptions {
+  port: number
+  metrics: Registry
+  /** Why the process is not fit for work; undefined: it is. */
+  notReady(): string | undefined
+}
+
+export interface Observability {
+  port: number
+  close(): Promise<void>
+}
+
+/** Binds 127.0.0.1; port 0 picks a free one. Rejects with EADDRINUSE when the port is taken. */
+export async function serveObservability(options: ObservabilityOptions): Promise<Observability> {
+  const server = createServer(async (request, response) => {
+    const text = (status: number, body: string, type = 'text/plain; charset=utf-8') => {
+      response.writeHead(status, { 'content-type': type })
+      response.end(body)
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'only GET\n')
+    const path = (request.url ?? '/').split('?')[0]
+    if (path === '/metrics') return text(200, await options.metrics.metrics(), options.metrics.contentType)
+    if (path === '/healthz') return text(200, 'ok\n')
+    if (path === '/readyz') {
+      const why = options.notReady()
+      return why === undefined ? text(200, 'ok\n') : text(503, `${why}\n`)
+    }
+    text(404, '/metrics, /healthz, /readyz\n')
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(options.port, '127.0.0.1', resolve)
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections()
+        server.close(() => resolve())
+      }),
+  }
+}

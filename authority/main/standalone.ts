@@ -1,0 +1,110 @@
+// A fleet from a folder: one authority, one state folder, no cluster.
+import { realpathSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { Registry as PromRegistry } from 'prom-client'
+import type { Clock } from '../../base/clock.ts'
+import { diskFiles } from '../../base/disk-files.ts'
+import { holdAbstractLock } from '../../base/lock.ts'
+import type { Logger } from '../../base/log.ts'
+import type { RandomBytes } from '../../base/random.ts'
+import type { Transport } from '../../base/transport.ts'
+import { openFilesStore } from '../../stores/files/store.ts'
+import type { AdminBackend } from '../admin/backend.ts'
+import { type AdminServer, serveAdmin } from '../admin/server.ts'
+import { type Authority, startAuthority } from './authority.ts'
+import { adminBackend } from './backend.ts'
+import { type Observability, serveObservability } from './observability.ts'
+
+export interface StandaloneOptions {
+  fleet: string
+  state: string
+  transport: Transport
+  clock: Clock
+  random: RandomBytes
+  log: Logger
+  version: string
+  metricsPort: number
+  listenMs?: number
+  /** What is told when the metrics port is taken: the authority runs without it. */
+  onMetricsPortTaken(port: number): void
+}
+
+export interface Standalone {
+  authority: Authority
+  backend: AdminBackend
+  admin: AdminServer
+  observability?: Observability
+  /** Resolves when everything is written and let go; tunnels and machines run on. */
+  stop(): Promise<void>
+}
+
+/** Rejects with FileLocked when another authority holds the state or the folder. */
+export async function startStandalone(options: StandaloneOptions, signal: AbortSignal): Promise<Standalone> {
+  const { clock, random, log } = options
+  const fleet = resolve(options.fleet)
+  const store = await openFilesStore({ root: fleet, state: options.state, clock, random, log, lock: holdAbstractLock })
+  const state = realpathSync(options.state)
+  const files = diskFiles(state)
+  const metrics = new PromRegistry()
+  let authority: Authority
+  try {
+    authority = await startAuthority(
+      {
+        store,
+        events: store.events,
+        files,
+        transport: options.transport,
+        clock,
+        random,
+        log,
+        metrics,
+        listenMs: options.listenMs,
+      },
+      signal,
+    )
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+  const backend = adminBackend({
+    authority,
+    events: store.events,
+    files,
+    version: options.version,
+    fleet,
+    state,
+    async backup(path, passphrase) {
+      const { backupState } = await import('../backup/backup.ts')
+      await authority.audit.flush()
+      return await backupState(state, path, passphrase)
+    },
+  })
+  const admin = await serveAdmin(state, backend, log)
+  const observability = await serveObservability({
+    port: options.metricsPort,
+    metrics,
+    notReady() {
+      const health = backend.health()
+      if (!health.store.synced) return 'the folder has not been read yet'
+      if (health.store.unreadable) return `the folder cannot be read: ${health.store.unreadable}`
+      if (health.superseded) return 'this authority is not the newest'
+      return health.serving ? undefined : (health.servingReason ?? 'not serving')
+    },
+  }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE') throw error
+    options.onMetricsPortTaken(options.metricsPort)
+    return undefined
+  })
+  return {
+    authority,
+    backend,
+    admin,
+    observability,
+    async stop() {
+      await admin.close()
+      await observability?.close()
+      await authority.stop()
+      await store.close()
+    },
+  }
+}
