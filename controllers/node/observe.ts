@@ -6,6 +6,7 @@ import { OP } from '../../protocol/command/ops.ts'
 import type { Slot } from '../../protocol/ids.ts'
 import type { Lifecycle } from '../../protocol/telemetry/report.ts'
 import { newcomerOrder } from '../admission/order.ts'
+import { freeSlots } from '../archive/slots.ts'
 import type { Entries } from '../bundle/archives.ts'
 import { authorityNodeNames, hubsOf, type Member, memberOf, membersOf, severLeadMs } from '../bundle/members.ts'
 import { wantedBundle } from '../bundle/wanted.ts'
@@ -73,6 +74,8 @@ export interface NodeObserved {
   view: NodeView
   channel: 'open' | 'Braked' | 'Superseded'
   lastIsolateSent: number | undefined
+  /** Released slots that telemetry shows gone. */
+  freeSlots: Slot[]
   /** ISOLATE and SEVER wanted so far. */
   pending: PendingCommand[]
   occupants: Occupant[]
@@ -117,6 +120,7 @@ export async function observeNode(world: ControllerWorld, node: NodeObject, answ
     bundle,
     view: fleet.view(name),
     channel: channelOf(world),
+    freeSlots: freeSlots(allocator.releasedSlots(name), bundle, fleet.view(name)),
     lastIsolateSent: commands.lastSent(name, OP.ISOLATE, NODE_SLOT),
     pending: commands.pending(name).filter(({ op }) => op === OP.ISOLATE || op === OP.SEVER),
     occupants: occupantsOf(world, node),

@@ -48,6 +48,7 @@ function converge(node: NodeObject, observed: NodeObserved): Effect[] {
     return [...freezeEffects(observed), { type: 'bundle', node: node.metadata.name, content }]
   return [
     ...adoptEffects(node, observed),
+    ...observed.freeSlots.map((slot): Effect => ({ type: 'freeSlot', node: node.metadata.name, slot })),
     ...commandEffects(node, observed, isolation(node, observed)),
     ...report(node, observed),
     ...blindRetry(node, observed),
