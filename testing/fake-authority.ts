@@ -59,10 +59,11 @@ export function fakeAuthority(options: FakeAuthorityOptions) {
   let udp: UdpSocket | undefined
   let listener: Listener | undefined
 
-  const keysOf = (term: number) =>
+  let nodeKeys = [node.identity.commandPublicKey]
+  const keysOf = (term: number, nodeKey = nodeKeys[0] as string) =>
     deriveNodeKeys({
       ownSecret: command.secretKey,
-      peerPublic: fromBase64(node.identity.commandPublicKey),
+      peerPublic: fromBase64(nodeKey),
       ...ids,
       term,
     })
@@ -118,7 +119,8 @@ export function fakeAuthority(options: FakeAuthorityOptions) {
   }
   const onFrame = (bytes: Uint8Array, parts: ReturnType<typeof assembler>): void => {
     const head = readFrameHead(bytes)
-    const opened = head && openFrame(bytes, keysOf(head.term).telemetry)
+    const tried = head ? nodeKeys.map((key) => openFrame(bytes, keysOf(head.term, key).telemetry)) : []
+    const opened = tried.find((t) => t.ok) ?? tried[0]
     if (!opened?.ok) throw new Error(`telemetry: ${opened?.reason ?? 'no frame'}`)
     const { frame } = opened
     frames.push(frame)
@@ -146,6 +148,10 @@ export function fakeAuthority(options: FakeAuthorityOptions) {
     armored: (wanted: BundleOptions) => armorBundle(bundle(wanted)),
     packet,
     report: () => state.report,
+    /** Tags from now on for this key of the node's; telemetry under the old one is still read. */
+    useCommandKey: (publicKey: string) => {
+      nodeKeys = [publicKey, ...nodeKeys]
+    },
     /** Listens for telemetry, half-closing as it accepts, and opens the sending socket. */
     async start(): Promise<void> {
       udp = await transport.bindUdp(address, ports.command, () => {})
