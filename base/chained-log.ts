@@ -73,10 +73,15 @@ function asLine(bytes: Uint8Array): Line | undefined {
   }
 }
 
-/** Whether these bytes are JSON at all: then no crash cut them, and if they do not chain, somebody wrote them. */
-function isJson(bytes: Uint8Array): boolean {
+/** How a whole line ends: by its last member in canonical order, closed. */
+const WHOLE_END = /("prev":"[0-9a-f]{64}"|"signature":"[^"]*"|"torn":\{"bytes":\d+,"hash":"[0-9a-f]{64}"\})\}$/
+
+/** Whether these bytes, which are no line, cannot be the beginning of one that a crash cut short: somebody changed them. */
+function wasChanged(bytes: Uint8Array): boolean {
+  const text = Buffer.from(bytes).toString('utf8')
+  if (WHOLE_END.test(text)) return true
   try {
-    JSON.parse(Buffer.from(bytes).toString('utf8'))
+    JSON.parse(text)
     return true
   } catch {
     return false
@@ -119,7 +124,7 @@ function scan(file: Uint8Array, name: string, verify: ChainedLogOptions['verify'
       result.head = { count: line.n, hash }
       looseFrom = Math.min(end + 1, file.length)
       result.unended = newline < 0
-    } else if (isJson(bytes)) broken('is not a line of this log')
+    } else if (wasChanged(bytes)) broken('is not a line of this log')
     from = end + 1
   }
   result.loose = file.subarray(looseFrom)

@@ -134,6 +134,12 @@ export const ERRORS = {
     hint: 'check the fingerprint with the person who made the bundle',
   },
   BundleRefused: { message: 'the bundle is refused: {reason}', hint: 'ask the authority for a newer one' },
+  // agent: simulation
+  SimulatedHostGone: {
+    message: 'the process of the simulated node {node} has ended',
+    hint: 'restart the node; the log in the simulation folder says why it ended',
+  },
+  SimulatedNodeUnknown: { message: 'there is no simulated node {node}', hint: 'add it to the simulation first' },
   // stores
   NotAnObject: { message: '{what}', hint: 'begin the document with apiVersion: ppn.dev/v1alpha1 and a kind' },
   UnknownVersion: { message: '{what}', hint: 'write apiVersion: ppn.dev/v1alpha1' },

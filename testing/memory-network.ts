@@ -224,7 +224,11 @@ export function memoryNetwork(clock: Clock, random: RandomBytes = seededRandom(1
           listener.accept({ stream: made.b, remoteAddress: from, destroy: () => void made.b.destroy() })
           answer.carry(undefined, () => {
             // Nobody waits for it any more: what was accepted is reset.
-            if (!settle()) return made.b.break()
+            if (!settle()) {
+              made.a.break()
+              made.b.break()
+              return
+            }
             resolve({ stream: made.a, remoteAddress: to, destroy: () => void made.a.destroy() })
           })
         })
@@ -268,8 +272,9 @@ export function memoryNetwork(clock: Clock, random: RandomBytes = seededRandom(1
       for (const key of [...listeners.keys()]) if (key.startsWith(`${address}:`)) listeners.delete(key)
       for (const one of [...links]) {
         if (one.client !== address && one.server !== address) continue
-        one.a.break()
-        one.b.break()
+        const [gone, left] = one.client === address ? [one.a, one.b] : [one.b, one.a]
+        gone.break()
+        left.hangUp()
       }
     },
   }

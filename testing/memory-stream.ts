@@ -7,7 +7,7 @@ export interface Wire {
   carry(bytes: Uint8Array | undefined, arrive: () => void): void
 }
 
-/** Bytes under way or unread at which a writer has to wait, as a kernel's buffers make it. */
+/** Bytes under way at which a writer has to wait, as a kernel's buffers make it. */
 const WINDOW_BYTES = 256 * 1024
 
 function reset(): Error {
@@ -20,9 +20,13 @@ class End extends Duplex {
   #peer: End | undefined
   #inFlight = 0
   #waiting: (() => void) | undefined
+  /** The reader has enough; it calls _read when it wants more. */
+  #full = false
   #finSent = false
   /** Closed here: what still comes is answered by a reset. */
   #gone = false
+  #finCame = false
+  #resetCame = false
 
   constructor(wire: Wire) {
     super({ allowHalfOpen: true })
@@ -36,16 +40,21 @@ class End extends Duplex {
   }
 
   override _read(): void {
+    this.#full = false
     this.#peer?.relieve()
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
     const peer = this.#peer as End
+    if (this.#resetCame) {
+      done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }))
+      return
+    }
     const bytes = new Uint8Array(chunk)
     this.#inFlight += bytes.length
     this.#wire.carry(bytes, () => peer.arrive(bytes))
-    if (this.#inFlight + peer.readableLength < WINDOW_BYTES) done()
-    else this.#waiting = done
+    this.#waiting = done
+    this.relieve()
   }
 
   override _final(done: (error?: Error) => void): void {
@@ -58,7 +67,7 @@ class End extends Duplex {
     // close(2): data never read turns the orderly end into a reset.
     const unread = this.readableLength > 0
     this.#gone = true
-    if (unread) this.#wire.carry(undefined, () => peer.break())
+    if (unread) this.#wire.carry(undefined, () => peer.hangUp())
     else this.#sendEnd()
     done(error)
   }
@@ -67,21 +76,30 @@ class End extends Duplex {
   arrive(bytes: Uint8Array): void {
     const peer = this.#peer as End
     peer.#inFlight -= bytes.length
-    if (this.#gone) return this.#wire.carry(undefined, () => peer.break())
+    if (this.#gone) {
+      this.#wire.carry(undefined, () => peer.hangUp())
+      return
+    }
     // Buffers, as a socket gives them.
-    this.push(Buffer.from(bytes))
+    this.#full = !this.push(Buffer.from(bytes))
     peer.relieve()
   }
 
   /** Lets a writer that waited for room go on. */
   relieve(): void {
-    if (this.#inFlight + (this.#peer as End).readableLength >= WINDOW_BYTES) return
+    if (this.#inFlight >= WINDOW_BYTES || (this.#peer as End).#full) return
     const go = this.#waiting
     this.#waiting = undefined
     go?.()
   }
 
-  /** The connection is reset from outside. */
+  /** A reset comes in. Who has read to the end no longer listens, and learns of it when he writes next. */
+  hangUp(): void {
+    if (this.#finCame) this.#resetCame = true
+    else this.break()
+  }
+
+  /** The process at this end is gone. */
   break(): void {
     this.#gone = true
     this.#finSent = true
@@ -93,6 +111,7 @@ class End extends Duplex {
     this.#finSent = true
     const peer = this.#peer as End
     this.#wire.carry(undefined, () => {
+      peer.#finCame = true
       if (!peer.#gone) peer.push(null)
     })
   }
@@ -101,6 +120,8 @@ class End extends Duplex {
 export interface StreamEnd extends Duplex {
   /** Errors with ECONNRESET and closes; the other end is told nothing. */
   break(): void
+  /** What the other end's reset does here: `break`, or EPIPE at the next write when this end has had its end already. */
+  hangUp(): void
 }
 
 /** A connected pair: what `a` writes goes over `aToB`, what `b` writes over `bToA`. */
