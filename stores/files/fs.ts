@@ -20,6 +20,8 @@ export interface FileStat {
   size: bigint
   mtimeNs: bigint
   ctimeNs: bigint
+  /** Names of this file: above 1 it may be found twice. */
+  nlink: bigint
 }
 
 /** Failures are thrown as Node's, with a `code`. */
@@ -47,8 +49,8 @@ const typeOf = (it: Typed): EntryType =>
 const entryOf = (it: fs.Dirent): Entry => ({ name: it.name, type: typeOf(it) })
 
 function statOf(stat: fs.BigIntStats): FileStat {
-  const { dev, ino, size, mtimeNs, ctimeNs } = stat
-  return { type: typeOf(stat), dev, ino, size, mtimeNs, ctimeNs }
+  const { dev, ino, size, mtimeNs, ctimeNs, nlink } = stat
+  return { type: typeOf(stat), dev, ino, size, mtimeNs, ctimeNs, nlink }
 }
 
 export function localFs(): FolderFs {

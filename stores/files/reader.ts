@@ -1,5 +1,6 @@
 // One complete reading of a folder, or the reason why there is none. Nothing is ever read by halves (law 3).
 import path from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../base/clock.ts'
 import { type ReadPlace, snapshotOf } from '../common/documents.ts'
 import { problemOf } from '../common/problem.ts'
@@ -25,6 +26,11 @@ export type ReadOutcome =
 
 export interface FolderReader {
   read(): Promise<ReadOutcome>
+  /**
+   * Reads what changed ahead of `read`, while the debounce lasts: its listing then stands for the one before the
+   * reading, and `read` has only to see that nothing moved since.
+   */
+  prepare(): Promise<void>
 }
 
 interface Cached {
@@ -35,6 +41,13 @@ interface Cached {
   young: boolean
 }
 
+interface Complete {
+  listing: Listing
+  root: RootIdentity
+  places: readonly (readonly [file: string, place: ReadPlace])[]
+  snapshot: SourceSnapshot
+}
+
 /** Above the granularity of time stamps: 4-10 ms on ext4 and tmpfs. */
 const YOUNG_MS = 20
 
@@ -43,9 +56,21 @@ const VANISHED = ['ENOENT', 'ENOTDIR', 'ESTALE']
 const why = (error: unknown) => (error instanceof Error ? error.message : String(error))
 const code = (error: unknown) => (error as NodeJS.ErrnoException).code
 
+function sameReading(last: Complete, listing: Listing, root: RootIdentity, places: Complete['places']): boolean {
+  return (
+    last.root.identity === root.identity &&
+    isDeepStrictEqual(last.listing.odd, listing.odd) &&
+    last.places.length === places.length &&
+    last.places.every(([file, place], i) => file === places[i]![0] && place === places[i]![1])
+  )
+}
+
 export function folderReader(given: string, fs: FolderFs, clock: Clock): FolderReader {
   let cache = new Map<string, Cached>()
-  let last: { listing: Listing; root: RootIdentity; snapshot: SourceSnapshot } | undefined
+  /** Files parsed since the last complete reading. */
+  let parsed = 0
+  let ahead: { listing: Listing; identity: string } | undefined
+  let last: Complete | undefined
 
   const resolveRoot = async (): Promise<RootIdentity> => {
     const real = await fs.realPath(given)
@@ -55,50 +80,56 @@ export function folderReader(given: string, fs: FolderFs, clock: Clock): FolderR
   }
   const isYoung = ({ ctimeNs }: FileStat) => Math.abs(Number(ctimeNs / 1_000_000n) - clock.now()) < YOUNG_MS
 
-  const load = async (listed: ListedFile, next: Map<string, Cached>): Promise<boolean> => {
-    const { file, real, stat } = listed
+  const readFile = async ({ file, real, stat }: ListedFile): Promise<Cached> => {
     const before = cache.get(file)
-    if (before && !before.young && sameStat(before.stat, stat)) {
-      next.set(file, before)
-      return false
-    }
+    if (before && !before.young && sameStat(before.stat, stat)) return before
     // One byte over the limit is enough to see that it is over.
     const bytes = await fs.read(real, FILE_LIMIT_BYTES + 1)
     const young = isYoung(stat)
-    const unchanged = before !== undefined && Buffer.compare(before.bytes, bytes) === 0
-    next.set(file, { stat, bytes, young, place: unchanged ? before.place : parseFile(file, bytes) })
-    return !unchanged
+    if (before && Buffer.compare(before.bytes, bytes) === 0) return { ...before, stat, young }
+    parsed++
+    return { stat, bytes, young, place: parseFile(file, bytes) }
   }
-
-  const snapshotOfFolder = (listing: Listing): SourceSnapshot => {
-    const whole = snapshotOf(listing.files.map(({ file }) => [file, cache.get(file)!.place] as const))
+  /** Brings the cache up to a listing. Good for later ones too, as what it holds is bound to time stamps. */
+  const load = async ({ files }: Listing): Promise<void> => {
+    const next = new Map<string, Cached>()
+    for (const listed of files) next.set(listed.file, await readFile(listed))
+    cache = next
+  }
+  const complete = (listing: Listing, root: RootIdentity): ReadOutcome => {
+    const places = listing.files.map(({ file }) => [file, cache.get(file)!.place] as const)
+    if (last && sameReading(last, listing, root, places)) {
+      last = { ...last, listing }
+      return { type: 'same', snapshot: last.snapshot, root }
+    }
     const odd = listing.odd.map((file) => problemOf('NotAFile', {}, { file, severity: 'warning' }))
-    return { ...whole, problems: [...whole.problems, ...odd] }
+    const whole = snapshotOf(places)
+    last = { listing, root, places, snapshot: { ...whole, problems: [...whole.problems, ...odd] } }
+    const outcome: ReadOutcome = { type: 'complete', snapshot: last.snapshot, root, parsed }
+    parsed = 0
+    return outcome
   }
+  const unsettled = (why: string, root: RootIdentity): ReadOutcome => ({ type: 'unsettled', why, root })
 
   const readOnce = async (root: RootIdentity): Promise<ReadOutcome> => {
     const lock = await gitLock(fs, root.real)
-    if (lock) return { type: 'unsettled', why: `git is at work (${lock})`, root }
-    const before = await listFolder(fs, root.real)
-    if (before.empty && (await hasGit(root.real)))
+    if (lock) return unsettled(`git is at work (${lock})`, root)
+    const early = ahead?.identity === root.identity ? ahead.listing : undefined
+    ahead = undefined
+    const listing = await listFolder(fs, root.real)
+    if (listing.empty && (await hasGit(root.real)))
       return { type: 'unreadable', why: 'there is a .git in it, but nothing checked out yet', root }
-    const known = last && last.root.identity === root.identity && sameListing(last.listing, before) ? last : undefined
-    if (known && ![...cache.values()].some(({ young }) => young))
-      return { type: 'same', snapshot: known.snapshot, root }
-
-    const next = new Map<string, Cached>()
-    let parsed = 0
-    for (const listed of before.files) if (await load(listed, next)) parsed++
-    const after = await listFolder(fs, root.real)
-    const rootAfter = await resolveRoot()
-    if (!sameListing(before, after) || rootAfter.identity !== root.identity)
-      return { type: 'unsettled', why: 'it changed while it was read', root }
+    const quiet = last?.root.identity === root.identity && sameListing(last.listing, listing)
+    if (quiet && last && ![...cache.values()].some(({ young }) => young))
+      return { type: 'same', snapshot: last.snapshot, root }
+    if (!early || !sameListing(early, listing)) {
+      await load(listing)
+      if (!sameListing(listing, await listFolder(fs, root.real))) return unsettled('it changed while it was read', root)
+    }
+    if ((await resolveRoot()).identity !== root.identity) return unsettled('it was switched while it was read', root)
     const lockAfter = await gitLock(fs, root.real)
-    if (lockAfter) return { type: 'unsettled', why: `git is at work (${lockAfter})`, root }
-    cache = next
-    if (known && parsed === 0) return { type: 'same', snapshot: known.snapshot, root }
-    last = { listing: before, root, snapshot: snapshotOfFolder(before) }
-    return { type: 'complete', snapshot: last.snapshot, root, parsed }
+    if (lockAfter) return unsettled(`git is at work (${lockAfter})`, root)
+    return complete(listing, root)
   }
   const hasGit = async (real: string) => {
     try {
@@ -111,6 +142,18 @@ export function folderReader(given: string, fs: FolderFs, clock: Clock): FolderR
   }
 
   return {
+    async prepare() {
+      ahead = undefined
+      try {
+        const root = await resolveRoot()
+        if (await gitLock(fs, root.real)) return
+        const listing = await listFolder(fs, root.real)
+        await load(listing)
+        ahead = { listing, identity: root.identity }
+      } catch {
+        // `read` meets the same failure, or does not; it is the one that tells.
+      }
+    },
     async read() {
       let root: RootIdentity | undefined
       try {

@@ -11,6 +11,8 @@ import type { FolderWatch, WatchFolder } from './watch.ts'
 
 /** From the first hint to the reading: an editor's write and rename, a script's few files come as one. */
 export const DEBOUNCE_MS = 50
+/** Into the debounce: what changed is read and parsed now, so that at its end only a second listing is left. */
+export const PREPARE_MS = 25
 /** However quiet the watcher: inotify loses events, and knows nothing of a switched symlink above the root. */
 export const RESCAN_MS = 10_000
 /** Between readings where nothing tells of changes, and while the folder cannot be read. */
@@ -39,7 +41,9 @@ export function runFolderSource(options: FolderSourceOptions, signal: AbortSigna
   const watching = folderWatching(options, signal, () => request(DEBOUNCE_MS))
   let timer: Timer | undefined
   let dueMs = Number.POSITIVE_INFINITY
+  let early: Timer | undefined
   let reading = false
+  let preparing: Promise<void> | undefined
   let hinted = false
   let unsettledSinceMs: number | undefined
 
@@ -54,6 +58,8 @@ export function runFolderSource(options: FolderSourceOptions, signal: AbortSigna
     timer?.cancel()
     dueMs = at
     timer = clock.after(ms, () => void attempt())
+    early?.cancel()
+    early = ms === DEBOUNCE_MS ? clock.after(PREPARE_MS, () => void prepare()) : undefined
   }
   const holdBecause = (code: 'FolderUnreadable' | 'FolderUnsettled', why: string) => {
     const details = { path: options.root, why }
@@ -80,6 +86,11 @@ export function runFolderSource(options: FolderSourceOptions, signal: AbortSigna
         return POLL_MS
     }
   }
+  const prepare = async () => {
+    preparing = reader.prepare()
+    await preparing
+    preparing = undefined
+  }
   const attempt = async () => {
     timer = undefined
     dueMs = Number.POSITIVE_INFINITY
@@ -87,6 +98,7 @@ export function runFolderSource(options: FolderSourceOptions, signal: AbortSigna
     hinted = false
     let nextMs = RETRY_MS
     try {
+      await preparing
       const outcome = await reader.read()
       if (signal.aborted) return
       await watching.follow(outcome.root)
@@ -104,6 +116,7 @@ export function runFolderSource(options: FolderSourceOptions, signal: AbortSigna
     'abort',
     () => {
       timer?.cancel()
+      early?.cancel()
       void watching.stop()
     },
     { once: true },
