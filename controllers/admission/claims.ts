@@ -22,9 +22,9 @@ export function admissionInput(world: ControllerWorld, nodeName: string): Admiss
   const placements = allocator.placementsOn(nodeName)
   const released = allocator.releasedSlots(nodeName)
   const report = fleet.view(nodeName).report
-  const known = new Set([...placements, ...released].map((p) => p.id))
-  // Running, though no record of ours knows it: a lost record must not let others have its memory.
-  const strangers = (report?.archives ?? []).filter((a) => !known.has(a.id) && SEEN_RUNNING.includes(a.lifecycle))
+  const placed = new Set(placements.map((p) => p.id))
+  // Running, though nothing of ours is placed there: an orphan, or one whose record is lost. It keeps its memory.
+  const strangers = (report?.archives ?? []).filter((a) => !placed.has(a.id) && SEEN_RUNNING.includes(a.lifecycle))
   const pool = poolInForce(world, nodeName)
   const newcomers = index.archivesNaming(nodeName).filter((a) => mayAsk(a) && !allocator.placement(a.metadata.uid))
   return {
@@ -32,7 +32,7 @@ export function admissionInput(world: ControllerWorld, nodeName: string): Admiss
     nodeName,
     reservedMiB: pool.reservedMiB,
     overcommitPercent: pool.overcommitPercent,
-    takenSlots: placements.length + released.length + strangers.length,
+    takenSlots: new Set([...placements, ...released, ...strangers].map((taken) => taken.slot)).size,
     holderOfDisk: (id) => holderOfDisk(world, id),
     claims: [
       ...placements.map((placement) => placedClaim(index.archiveByUid(placement.archiveUid), placement, nodeName)),

@@ -1,7 +1,8 @@
 // Every sentence of DESIGN "Deletion" about an Archive, and law 3.
 import { expect, test } from 'vitest'
 import { ANNOTATION } from '../../api/meta.ts'
-import { KEY, NAME, NODE, runningFleet, STARTED, UID } from '../testing/archive-fleet.ts'
+import type { MiB } from '../../protocol/ids.ts'
+import { KEY, NAME, NODE, runningFleet, SPEC, STARTED, UID } from '../testing/archive-fleet.ts'
 
 const gone = (fleet: Awaited<ReturnType<typeof runningFleet>>) => fleet.status() === undefined
 const CONFIRM = { [ANNOTATION.confirmDelete]: NAME }
@@ -98,6 +99,24 @@ test('Orphan touches no machine: the object goes at once, the entry leaves witho
   expect(fleet.fake.allocator.releasedSlots(NODE)).toMatchObject([{ slot: 1 }])
   await fleet.applied({ unlisted: true }, STARTED)
   expect(fleet.fake.allocator.releasedSlots(NODE)).toMatchObject([{ slot: 1 }])
+})
+
+test('an orphan that runs on keeps its memory, and the same name applied again has it back without asking for room', async () => {
+  const fleet = await runningFleet()
+  const { store, allocator } = fleet.fake
+  const spec = { ...SPEC, memory: { floor: '7Gi', max: '7Gi' } }
+  await fleet.spec({ memory: spec.memory })
+  await fleet.applied({ memoryActualMiB: 7168 as MiB }, STARTED)
+  await fleet.remove({ [ANNOTATION.deletion]: 'Orphan' })
+  await fleet.applied({ memoryActualMiB: 7168 as MiB, unlisted: true }, STARTED)
+  const rival = 'gateway-orchestration-rival-1'
+  store.put('Archive', rival, { ...spec, memory: { floor: '1Gi', max: '1Gi' } }, { namespace: 'vault' })
+  await fleet.settle()
+  expect(store.get('Archive', rival, 'vault')?.status?.conditions[0]?.reason).toBe('MemoryFloor')
+  store.put('Archive', NAME, spec, { namespace: 'vault', uid: 'uid-again' })
+  await fleet.settle()
+  expect(allocator.placement('uid-again')).toMatchObject({ archiveKey: KEY, floorMiB: 7168 })
+  expect(store.get('Archive', rival, 'vault')?.status?.conditions[0]?.reason).toBe('MemoryFloor')
 })
 
 test('an orphan of an unheard node goes at once too', async () => {
