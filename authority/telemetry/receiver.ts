@@ -42,17 +42,15 @@ export interface ReceiverOptions {
   onGap(connection: TelemetryConnection): void
 }
 
-export interface Receiver {
-  /** Closes all connections of a node. */
-  drop(node: string): void
-}
-
 interface Held extends TelemetryConnection {
   proven: boolean
 }
 
-/** Listens until the signal aborts. */
-export async function startReceiver(options: ReceiverOptions, signal: AbortSignal): Promise<Receiver> {
+/**
+ * Listens until the signal aborts. A connection that hangs is left alone: what it held up may still come, and since
+ * our direction is closed, an agent would learn of our closing only at its second frame after.
+ */
+export async function startReceiver(options: ReceiverOptions, signal: AbortSignal): Promise<void> {
   const { clock, roster, keys, metrics = noMetrics, versions = TELEMETRY_VERSIONS } = options
   const open = new Map<string, Held[]>()
   let count = 0
@@ -150,5 +148,4 @@ export async function startReceiver(options: ReceiverOptions, signal: AbortSigna
     },
     { once: true },
   )
-  return { drop: dropNode }
 }

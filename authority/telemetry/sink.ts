@@ -153,8 +153,6 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
       if (clock.monotonic() - state.heardMs < STALE_MS) return void watchSilence(node, state)
       state.heard = 'Stale'
       log.warn({ node }, 'telemetry fell silent')
-      // What may hang in the network is dialled anew by the agent.
-      receiver.drop(node)
       pings.draw(node)
       livenessChanged(node)
     })
@@ -254,7 +252,7 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
   }
 
   const { transport, keys, address, port, versions } = options
-  const receiver = await startReceiver(
+  await startReceiver(
     {
       ...{ transport, clock, roster, keys, metrics, address, port, versions },
       onFrame,

@@ -41,6 +41,7 @@ export async function startDownlink(options: DownlinkOptions, signal: AbortSigna
 
   // Sink and sender need each other; both hold the other by these, and use them only once both are there.
   let commands: CommandSender | undefined
+  let asked = false
   const fleet = await startTelemetrySink(
     {
       ...options,
@@ -48,7 +49,8 @@ export async function startDownlink(options: DownlinkOptions, signal: AbortSigna
       reign,
       port: ports.telemetry,
       pings: {
-        draw: (node) => commands?.ping(node),
+        // Until the PING to 255 is out, nothing else need ask.
+        draw: (node) => asked && commands?.ping(node),
         settle: (node) => commands?.settlePing(node),
         sent: (node) => commands?.pings(node),
       },
@@ -61,8 +63,10 @@ export async function startDownlink(options: DownlinkOptions, signal: AbortSigna
 
   const pingAll = async (): Promise<void> => {
     if (reign.phase() !== 'Open') return
+    asked = false
     const nodes = roster.all().map(({ node }) => node)
     await sender.broadcast(OP.PING, 0, nodes)
+    asked = true
     // Then to the unheard alone, until they are heard.
     for (const node of nodes) if (fleet.view(node).liveness !== 'Fresh') sender.ping(node)
   }

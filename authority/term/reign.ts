@@ -17,7 +17,8 @@ export interface ReignOptions {
   log: Logger
   audit: Pick<Audit, 'record'>
   metrics?: Metrics
-  /** Nodes to listen for before the first packet: enrolled, and Connected when the last process ended. */
+  /** Nodes to listen for before the first packet: enrolled, and Connected when the last process ended. After a
+   * restore, all that it waits to hear are listened for as well. */
   lastConnected: Iterable<string>
   /** 5 s; 0 for a new leader on a cluster, which speaks at once. */
   listenMs?: number
@@ -66,7 +67,7 @@ export async function openReign(options: ReignOptions, signal: AbortSignal): Pro
   let tail: Promise<void> = Promise.resolve()
 
   const first = await raiseTerm(records)
-  let state = beginStart(first, options.lastConnected)
+  let state = beginStart(first, [...options.lastConnected, ...restoring.keys()])
   if (options.listenMs === 0) state = nextStart(state, { type: 'deadline' })
   audit.record('term', { term: first })
   metrics.gauge('ppn_term', first)
@@ -109,6 +110,8 @@ export async function openReign(options: ReignOptions, signal: AbortSignal): Pro
         const taken = takeHigher(state.term, base.term, claims.term)
         if (taken > state.term || (anothers && taken === state.term)) await raise(node, taken)
         progress.taken = true
+        // What was taken does not speak against us: the node is only listened for no longer.
+        step({ type: 'heard', node, hub: false, term: 0, told: true })
       } finally {
         progress.taking = false
       }
@@ -140,8 +143,6 @@ export async function openReign(options: ReignOptions, signal: AbortSignal): Pro
     heard(entry, term, claims) {
       const progress = restoring.get(entry.node)
       if (progress && restore && withinReach(restore.base.term, claims?.term ?? term)) {
-        // What is taken cannot speak against us; the node only stops being listened for.
-        step({ type: 'heard', node: entry.node, hub: entry.hub, term: 0, told: true })
         if (claims && (!progress.taken || claims.term > state.term)) {
           progress.taken = false
           take(entry.node, claims, restore.base)
