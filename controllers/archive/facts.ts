@@ -68,7 +68,9 @@ function powerMarked({ spec }: Archive, { ops }: ArchiveObserved): boolean {
 
 export function detailsOf(archive: Archive, observed: ArchiveObserved): Details {
   const { placement, verdict, report, deletion, bundle } = observed
-  const refused = verdict && !verdict.admitted ? verdict.message : observed.refusedPlace?.message
+  // Of a holder only a refused change is spoken of; that its node is unheard is not why it failed.
+  const concerns = !placement || changeOf(archive, observed) !== 'none'
+  const refused = concerns && verdict && !verdict.admitted ? verdict.message : observed.refusedPlace?.message
   return {
     name: archive.metadata.name,
     namespace: archive.metadata.namespace,
