@@ -34,8 +34,9 @@ export function virtualClock(startMs = Date.UTC(2026, 0, 1)): VirtualClock {
   let order = 0
   const timers = new Set<Pending>()
 
+  // Whole milliseconds, as setTimeout keeps them.
   const after = (ms: number, fn: () => void): Timer => {
-    const pending: Pending = { dueMs: monotonicMs + Math.max(0, ms), order: order++, fn }
+    const pending: Pending = { dueMs: monotonicMs + Math.max(0, Math.ceil(ms)), order: order++, fn }
     timers.add(pending)
     return { cancel: () => void timers.delete(pending) }
   }
