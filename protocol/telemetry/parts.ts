@@ -42,7 +42,8 @@ function* entriesOf(report: Partial<NodeReport>) {
  */
 export function splitReport(report: NodeReport): Partial<NodeReport>[] {
   const empty = Object.fromEntries(LISTS.map((list) => [list.name, []]))
-  return pack({ ...withoutUndefined(report), ...empty, refusals: {} }, entriesOf(report))
+  const plain = withoutUndefined(report)
+  return pack({ ...plain, ...empty, refusals: {} }, entriesOf(plain))
 }
 
 function* removalsOf(removed: Removals) {
