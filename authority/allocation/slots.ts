@@ -6,6 +6,7 @@ import { type RandomBytes, randomId } from '../../base/random.ts'
 import type { Allocator, Placement, SlotResult } from '../../controllers/ports/allocator.ts'
 import type { RecordStore } from '../../controllers/ports/store.ts'
 import type { ArchiveId, FencingEpoch, SequenceMark, Slot } from '../../protocol/ids.ts'
+import { above } from './above.ts'
 import { contend } from './contend.ts'
 import { epochs } from './epochs.ts'
 import type { Serial } from './serial.ts'
@@ -24,9 +25,6 @@ interface SlotFact {
 
 const PREFIX = 'slot/'
 const keyOf = (node: string, slot: number): string => `${PREFIX}${node}/${slot}`
-
-/** The lowest mark above all that was sent. */
-const above = ({ term, sequence }: SequenceMark): SequenceMark => ({ term, sequence: sequence + 1 })
 
 export type Slots = Pick<
   Allocator,
