@@ -18,7 +18,7 @@ import { type NodeRegistry, openRegistry } from '../registry/registry.ts'
 import { type Roster, rosterOf } from '../roster.ts'
 import { lastConnected } from '../term/last-connected.ts'
 import { recordedTerm } from '../term/raise.ts'
-import { takeClaims } from './claims.ts'
+import { resumeRestore, takeClaims } from './claims.ts'
 import { lateCommands, lateFleet } from './late.ts'
 import type { AuthorityOptions } from './options.ts'
 import { promRuntimeMetrics } from './runtime-metrics.ts'
@@ -65,6 +65,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
   if (keys.operatorSecretPresent) log.warn({}, OPERATOR_ADVICE)
   const { meshId, authorityId, signing, command, operator, meshEpochMs } = keys.keys
   const registry = await openRegistry({ files, clock, random, signing })
+  await resumeRestore(files, store.records, registry)
   const audit = auditTo({ log: await openChainedLog(files, AUDIT_FILE), clock, logger: log })
   const brake = fileBrake({ files, clock })
   await brake.read()

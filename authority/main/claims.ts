@@ -1,8 +1,12 @@
 // After a restore: what a node reports above our own state becomes our state, before the node counts as heard.
+import type { Files } from '../../base/files.ts'
+import type { RecordStore } from '../../controllers/ports/store.ts'
 import type { DurableAllocator } from '../allocation/allocator.ts'
+import { clearRestoredMark, restoredMark } from '../backup/snapshot.ts'
 import type { Publisher } from '../bundles/publisher.ts'
 import type { NodeRegistry } from '../registry/registry.ts'
-import { type Claims, takeHigher, withinReach } from '../term/restore.ts'
+import { recordedTerm } from '../term/raise.ts'
+import { beginRestore, type Claims, takeHigher, withinReach } from '../term/restore.ts'
 
 export interface ClaimTakers {
   allocator: Pick<DurableAllocator, 'observeEpoch'>
@@ -25,4 +29,20 @@ export async function takeClaims(
     registry.observeHead(node, claims.registryHead)
     await registry.adoptObserved()
   }
+}
+
+/**
+ * A state folder that came out of a backup: from here on the records say so, and the mark that the restore left goes.
+ * Throws RestoreIncomplete when the restore was cut short.
+ */
+export async function resumeRestore(
+  files: Files,
+  records: RecordStore,
+  registry: Pick<NodeRegistry, 'list'>,
+): Promise<void> {
+  if (!(await restoredMark(files))) return
+  const revision = (records.get('revision')?.value as number | undefined) ?? 0
+  const nodes = registry.list().map(({ node }) => node)
+  await beginRestore(records, { term: recordedTerm(records), revision }, nodes)
+  await clearRestoredMark(files)
 }

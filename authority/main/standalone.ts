@@ -11,6 +11,7 @@ import type { Transport } from '../../base/transport.ts'
 import { openFilesStore } from '../../stores/files/store.ts'
 import type { AdminBackend } from '../admin/backend.ts'
 import { type AdminServer, serveAdmin } from '../admin/server.ts'
+import { backupState } from '../backup/backup.ts'
 import { type Authority, startAuthority } from './authority.ts'
 import { adminBackend } from './backend.ts'
 import { type Observability, serveObservability } from './observability.ts'
@@ -74,9 +75,8 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
     fleet,
     state,
     async backup(path, passphrase) {
-      const { backupState } = await import('../backup/backup.ts')
       await authority.audit.flush()
-      return await backupState(state, path, passphrase)
+      return await backupState(state, path, passphrase, { clock, random })
     },
   })
   const admin = await serveAdmin(state, backend, log)

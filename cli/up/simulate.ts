@@ -1,0 +1,121 @@
+// A simulated machine for every declared Node: made when it has an address, enrolled, given its first bundle as a
+// person would by `ppn agent import`, and stopped when the Node is gone.
+
+import { type Simulation, startSimulation } from '../../agent/simulated/client.ts'
+import { keyOf } from '../../api/meta.ts'
+import type { PpnObject } from '../../api/v1alpha1/index.ts'
+import type { Standalone } from '../../authority/main/standalone.ts'
+import type { Clock } from '../../base/clock.ts'
+import type { Logger } from '../../base/log.ts'
+
+export interface SimulateOptions {
+  standalone: Standalone
+  /** Where machines and agents keep what they keep. */
+  folder: string
+  fleet: string
+  clock: Clock
+  log: Logger
+  version: string
+  say(line: string): void
+}
+
+/** The bundle is there as soon as the Node has been reconciled after its enrolment. */
+const LOOK_AGAIN_MS = 50
+
+export async function simulateFleet(options: SimulateOptions, signal: AbortSignal): Promise<{ stop(): Promise<void> }> {
+  const { standalone, clock, log } = options
+  const { store, registry } = standalone.authority.world
+  const { allocator } = standalone.authority
+  const begun = new Set<string>()
+  let simulation: Promise<Simulation> | undefined
+
+  // Nodes that are known from the start share one call, so that a large fleet is spread over few processes.
+  const start = (nodes: readonly PpnObject<'Node'>[]) =>
+    startSimulation({
+      folder: options.folder,
+      nodes: nodes.map(machineOf),
+      log,
+      signal,
+      imageFolder: options.fleet,
+      version: options.version,
+      telemetryPort: store.list('Mesh')[0]?.spec.ports.telemetry,
+    })
+  const machineOf = (node: PpnObject<'Node'>) => ({
+    name: node.metadata.name,
+    address: allocator.addressOf(node.metadata.uid) as string,
+    ...(node.spec.endpoint !== undefined && { endpoint: node.spec.endpoint }),
+  })
+  const fit = (node: PpnObject<'Node'>): boolean => {
+    const { name, deletionTimestamp, uid } = node.metadata
+    if (begun.has(name) || deletionTimestamp !== undefined || allocator.addressOf(uid) === undefined) return false
+    if (node.spec.identity === undefined) return true
+    begun.add(name)
+    options.say(`${name} declares keys of its own: no machine is simulated for it`)
+    return false
+  }
+  const firstBundle = async (name: string) => {
+    for (;;) {
+      try {
+        return await standalone.backend.bundle(name)
+      } catch (error) {
+        if (signal.aborted) throw error
+        await clock.sleep(LOOK_AGAIN_MS, signal)
+      }
+    }
+  }
+  const provision = async (running: Simulation, name: string) => {
+    const identity = await running.identity(name)
+    // A machine that was enrolled in an earlier run has its bundle still.
+    if (registry.of(name)?.identity.signingPublicKey === identity.signingPublicKey) return
+    await standalone.backend.enrol(name, identity)
+    const { armored, fingerprint } = await firstBundle(name)
+    await running.import(name, armored, fingerprint)
+  }
+  const complain = (name: string) => (error: unknown) => {
+    if (signal.aborted) return
+    begun.delete(name)
+    log.error({ node: name, error: (error as Error).message }, 'the simulated machine could not be set up')
+    options.say(`${keyOf('Node', name)}: the simulated machine could not be set up: ${(error as Error).message}`)
+  }
+  const look = () => {
+    const fresh = store.list('Node').filter(fit)
+    if (fresh.length === 0 || signal.aborted) return
+    for (const node of fresh) begun.add(node.metadata.name)
+    const before = simulation
+    simulation = before ?? start(fresh)
+    for (const node of fresh) {
+      const { name } = node.metadata
+      const set = async () => {
+        const running = (await simulation) as Simulation
+        if (before) await running.add(machineOf(node))
+        await provision(running, name)
+      }
+      set().catch(complain(name))
+    }
+  }
+  const off = store.subscribe((event) => {
+    if (event.type === 'removed' && event.object.kind === 'Node') {
+      const { name } = event.object.metadata
+      // The machine goes on in its owner's hands; here its agent ends with its Node.
+      if (begun.delete(name)) simulation?.then((running) => running.kill(name)).catch(complain(name))
+    }
+    if (event.type === 'upsert' && event.object.kind === 'Node') scheduleLook()
+  })
+  // One turn later, so that all addresses of one reading are there together.
+  let scheduled = false
+  const scheduleLook = () => {
+    if (scheduled) return
+    scheduled = true
+    clock.after(LOOK_AGAIN_MS, () => {
+      scheduled = false
+      look()
+    })
+  }
+  scheduleLook()
+  return {
+    async stop() {
+      off()
+      await (await simulation?.catch(() => undefined))?.stop()
+    },
+  }
+}
