@@ -38,7 +38,7 @@ export function openDatabase(folder: string): Database {
     durableNow = durable
   }
   try {
-    sql.exec('pragma journal_mode = wal; pragma busy_timeout = 2000')
+    sql.exec('pragma journal_mode = wal; pragma busy_timeout = 200')
     setDurable(true)
     migrate(sql, file)
   } catch (error) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { MeshStatus, NodeStatus } from '../../../api/v1alpha1/index.ts'
+import type { NodeStatus } from '../../../api/v1alpha1/node.ts'
 import { node } from './documents.ts'
 import { heard, type MakeSubject } from './subject.ts'
 
@@ -92,7 +92,7 @@ export function listening(make: MakeSubject): void {
     const seen: string[] = []
     s.store().subscribe((event) => {
       if (event.type === 'upsert')
-        seen.push(`${event.key} ${(event.object.status as MeshStatus)?.observedGeneration ?? 0}`)
+        seen.push(`${event.key} ${(event.object.status as NodeStatus)?.observedGeneration ?? 0}`)
     })
     await s.declare('a', [node('edge-1'), node('edge-2')])
     expect(seen).toEqual(['Node/edge-1 0', 'Node/edge-2 0', 'Node/edge-1 1', 'Node/edge-2 1'])
