@@ -11,8 +11,16 @@ import { encodeSignedBundle, sealBundle } from '../protocol/bundle/seal.ts'
 import { encodeCommand } from '../protocol/command/encode.ts'
 import type { Op } from '../protocol/command/ops.ts'
 import { nextSequence } from '../protocol/command/sequence.ts'
-import type { Sequence } from '../protocol/ids.ts'
-import { deriveNodeKeys, fingerprint, fromBase64, generateEd25519, generateX25519, toBase64 } from '../protocol/keys.ts'
+import type { EnrolmentId, MeshId, NodeId, Sequence } from '../protocol/ids.ts'
+import {
+  deriveNodeKeys,
+  fingerprint,
+  fromBase64,
+  generateEd25519,
+  generateX25519,
+  type KeyPair,
+  toBase64,
+} from '../protocol/keys.ts'
 import { encodeSyncFrame } from '../protocol/sync/frame.ts'
 import { FRAME_LIMIT, openFrame, readFrameHead, type TelemetryFrame } from '../protocol/telemetry/frame.ts'
 import { mergeReport } from '../protocol/telemetry/merge.ts'
@@ -27,6 +35,9 @@ export interface FakeAuthorityOptions {
   address: string
   /** The one node it has to do with. */
   node: { name: string; address: string; role: 'hub' | 'spoke'; identity: NodeIdentity }
+  /** For a second authority of the same mesh. */
+  ids?: { meshId: MeshId; nodeId: NodeId; enrolmentId: EnrolmentId }
+  operator?: KeyPair
 }
 
 export interface BundleOptions {
@@ -48,8 +59,8 @@ export function fakeAuthority(options: FakeAuthorityOptions) {
   const { clock, random, transport, address, node } = options
   const command = generateX25519(random)
   const signing = generateEd25519(random)
-  const operator = generateEd25519(random)
-  const ids = { meshId: randomId(random), nodeId: randomId(random), enrolmentId: randomId(random) }
+  const operator = options.operator ?? generateEd25519(random)
+  const ids = options.ids ?? { meshId: randomId(random), nodeId: randomId(random), enrolmentId: randomId(random) }
   const authorityId = randomId(random)
   const meshEpochMs = clock.now() - 3_600_000
   const ports = { wireguard: 51820, command: 8090, telemetry: 8091, sync: 8092, pairing: 9202, holding: 9443 }

@@ -62,7 +62,9 @@ export function judgeBundle(own: BundleHolder, incoming: IncomingBundle): Bundle
 
   const { applied, staged } = own
   if (applied && incoming.digest === applied.digest && compareRevision(incoming, applied) >= 0) {
-    return { do: 'refile', dropStaged: staged !== undefined && compareRevision(incoming, staged) > 0 }
+    const order = staged ? compareRevision(incoming, staged) : -1
+    // One revision has one content.
+    return order === 0 ? refuse('NotNewer') : { do: 'refile', dropStaged: order > 0 }
   }
   if (own.refused.includes(incoming.digest)) return refuse('RevertedContent')
 

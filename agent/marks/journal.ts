@@ -35,7 +35,10 @@ export interface MarkJournal {
   durable(): Mark[]
   /** A command at or above this is new; below it, it is void. */
   floor(slot: Slot): SequenceMark
-  /** Takes the mark at once, so that a copy of the packet is a duplicate; resolves when durable as `begun`. */
+  /**
+   * Takes the mark at once, so that a copy of the packet is a duplicate; resolves when durable as `begun`. Rejects
+   * one that is not newer than the last.
+   */
   begin(mark: Omit<Mark, 'state'>): Promise<void>
   /** Resolves when durable. Nothing, if a newer command has begun meanwhile. */
   done(mark: SequenceMark & { op: Op; slot: Slot }): Promise<void>
@@ -104,9 +107,11 @@ export async function openMarks(files: Files, lostBelow: SequenceMark = NO_FLOOR
     get: (op, s) => accepted.get(keyOf(op, s)),
     durable: () => [...durable.values()],
     floor: floorOf,
-    begin(mark) {
+    async begin(mark) {
+      const newest = accepted.get(keyOf(mark.op, mark.slot))
+      if (newest && compareSequence(mark, newest) <= 0) throw new RangeError('a mark never falls')
       accepted.set(keyOf(mark.op, mark.slot), { ...mark, state: 'begun' })
-      return disk.commit()
+      await disk.commit()
     },
     async done(mark) {
       const key = keyOf(mark.op, mark.slot)
