@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { StoredRecord } from '../../controllers/ports/store.ts'
 import { virtualClock } from '../../testing/virtual-clock.ts'
+import { above } from './above.ts'
 import { createAllocator } from './allocator.ts'
 import { memoryRecords } from './testing/memory-records.ts'
 
@@ -217,4 +218,9 @@ test('two writers at once never give one slot twice', async () => {
   )
   const slots = results.map((r) => r.ok && r.placement.slot)
   expect(new Set(slots).size).toBe(40)
+})
+
+test('a floor above the last sequence of a term is the first of the next one', () => {
+  expect(above({ term: 3, sequence: 0xffff_fffe })).toEqual({ term: 3, sequence: 0xffff_ffff })
+  expect(above({ term: 3, sequence: 0xffff_ffff })).toEqual({ term: 4, sequence: 0 })
 })

@@ -390,3 +390,49 @@ test('after a restore the next revision lies above what a node was seen with', a
   await world.clock.advance(1000)
   expect(world.pushes()).toMatchObject([{ revision: 42 }])
 })
+
+test('a bundle can be given out as a file before the authority serves, and is not pushed again (law 6)', async () => {
+  const world = bundleWorld(2)
+  world.start()
+  world.stop()
+  world.want('n2', 1400)
+  const sealing = world.publisher().firstBundle('n2')
+  await world.clock.advance(10)
+  world.agent('n2').receive(await sealing)
+  world.want('n3', 1400)
+  world.serve()
+  world.hear('n2')
+  world.hear('n3')
+  await world.clock.advance(20_000)
+  for (const node of world.names) expect(world.publisher().state(node).stage).toBe('Applied')
+  expect(world.pushes().map((p) => [p.node, p.why])).toEqual([
+    ['n2', 'First'],
+    ['n3', 'Changed'],
+  ])
+})
+
+test('an authority that stops serving and serves again goes on where it was', async () => {
+  const world = await converged()
+  world.faults.push = () => undefined
+  world.want('n2', 1300)
+  await world.clock.advance(100)
+  world.stop()
+  expect(world.clock.pending()).toBe(0)
+  world.want('n3', 1300)
+  await world.clock.advance(60_000)
+  world.faults.push = () => 1
+  world.serve()
+  await world.clock.advance(20_000)
+  for (const node of ['n2', 'n3']) expect(world.agent(node).applied?.content.interface.mtu).toBe(1300)
+})
+
+test('an agent that reads none of our bundle versions is refused, and pushed nothing', async () => {
+  const world = await converged()
+  const { report } = world.agent('n2')
+  world.agent('n2').report = () => ({ ...report(), reads: { bundle: [9], ops: [1] } })
+  world.hear('n2')
+  world.want('n2', 1300)
+  await world.clock.advance(60_000)
+  expect(world.publisher().state('n2')).toMatchObject({ stage: 'Refused', reason: 'NoCommonBundleVersion' })
+  expect(world.happenings).toEqual([])
+})

@@ -131,6 +131,11 @@ export function bundleWorld(count: number) {
     silence: (node: string) => setView(node, { ...(views.get(node) as NodeView), liveness: 'Stale' }),
     unheard: (node: string) => setView(node, { liveness: 'Unheard' }),
     stop: () => stop.abort(),
+    /** The same process serves again. */
+    serve() {
+      stop = new AbortController()
+      world.publisher().start(stop.signal)
+    },
     /** A new authority process; every node is unheard until `hear`. */
     start(options: { lastConnected?: string[] } = {}) {
       stop.abort()
