@@ -1,6 +1,6 @@
 // Law 12: a person can stop everything that goes out. The brake is a file; its presence is the brake, its text the
 // reason. Set is what an unreadable brake is, too.
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Timer } from '../base/clock.ts'
 import type { Files } from '../base/files.ts'
 
 export const BRAKE_FILE = 'brake'
@@ -63,12 +63,12 @@ export function fileBrake(options: { files: Files; clock: Clock }): Brake {
     guard: async () => !(clock.monotonic() - readAtMs < BRAKE_MAX_AGE_MS ? last : await read()).set,
     last: () => last,
     watch(signal) {
+      let timer: Timer | undefined
       const poll = async (): Promise<void> => {
         await read()
-        if (signal.aborted) return
-        const timer = clock.after(BRAKE_POLL_MS, () => void poll())
-        signal.addEventListener('abort', () => timer.cancel(), { once: true })
+        if (!signal.aborted) timer = clock.after(BRAKE_POLL_MS, () => void poll())
       }
+      signal.addEventListener('abort', () => timer?.cancel(), { once: true })
       void poll()
     },
     subscribe(listener) {

@@ -51,6 +51,7 @@ export const METRICS = {
         'UptimeWentBack',
         'UptimeLags',
         'DeltaWithoutBase',
+        'OwnFault',
       ],
     },
   },

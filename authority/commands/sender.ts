@@ -12,7 +12,7 @@ import { type CommandPacket, OP_RULES } from '../../protocol/command/layout.ts'
 import { OP, type Op, opName, TARGET_ALL } from '../../protocol/command/ops.ts'
 import type { AuthorityId, MeshId, Revision, SequenceMark, Term } from '../../protocol/ids.ts'
 import type { Audit } from '../audit.ts'
-import { BRAKE_POLL_MS, type Brake } from '../brake.ts'
+import type { Brake } from '../brake.ts'
 import { type Metrics, noMetrics } from '../metrics.ts'
 import type { Roster, RosterEntry } from '../roster.ts'
 import type { NodeKeyRing } from '../term/node-keys.ts'
@@ -26,6 +26,8 @@ import { BURST_MS } from './schedule.ts'
 const BATCH = 256
 /** Pause between two full batches: whoever else waits for the event loop gets it. */
 const BATCH_PAUSE_MS = 1
+/** After a fault of our own: the sending goes on, but does not spin. */
+const ERROR_PAUSE_MS = 1_000
 /** Any port: what counts at the receiver is the address. */
 const ANY_PORT = 0
 
@@ -35,6 +37,7 @@ export interface CommandSenderOptions {
   random: RandomBytes
   log: Logger
   audit: Audit
+  /** Watched by whoever made it: lifting it is noticed by that. */
   brake: Brake
   roster: Roster
   keys: NodeKeyRing
@@ -120,10 +123,20 @@ export async function startCommandSender(options: CommandSenderOptions, signal: 
     const { op, slot, value, sequence } = packet
     return known.encode({ op, slot, value, sequence, target: packet.toAll ? TARGET_ALL : entry.target })
   }
+  /** A node whose key is no key must not hold up the others. */
+  const encoded = (packet: Packet, entry: RosterEntry): Uint8Array | undefined => {
+    try {
+      return encode(packet, entry)
+    } catch (error) {
+      metrics.count('ppn_command_send_failures_total')
+      log.error({ node: entry.node, error: String(error) }, 'a command could not be made')
+      return undefined
+    }
+  }
   const emit = (packet: Packet): void => {
     const entry = roster.get(packet.node)
-    if (!entry) return
-    const bytes = encode(packet, entry)
+    const bytes = entry && encoded(packet, entry)
+    if (!entry || !bytes) return
     reign.noteSent(packet.node)
     metrics.count('ppn_commands_sent_total', opName(packet.op))
     // A packet that the kernel refuses is one that got lost: it is repeated like any other.
@@ -174,10 +187,8 @@ export async function startCommandSender(options: CommandSenderOptions, signal: 
         timer?.cancel()
         const free = await brake.guard()
         if (signal.aborted) return
-        if (!free) {
-          if (planner.size() > 0) timer = clock.after(BRAKE_POLL_MS, () => void pump())
-          continue
-        }
+        // Whoever lifts the brake wakes the pump: the brake is subscribed to.
+        if (!free) continue
         const packets = planner.take(times(), BATCH)
         for (const packet of packets) {
           emit(packet)
@@ -189,7 +200,7 @@ export async function startCommandSender(options: CommandSenderOptions, signal: 
       } while (again)
     } catch (error) {
       log.error({ error: String(error) }, 'commands could not be sent')
-      timer = clock.after(BRAKE_POLL_MS, () => void pump())
+      timer = clock.after(ERROR_PAUSE_MS, () => void pump())
     } finally {
       pumping = false
     }
@@ -210,7 +221,7 @@ export async function startCommandSender(options: CommandSenderOptions, signal: 
   const repeatLater = (packets: readonly Packet[], throughBrake: boolean): void => {
     const term = reign.term()
     for (const ms of BURST_MS.slice(1)) {
-      const timer = clock.after(ms, async () => {
+      clock.after(ms, async () => {
         if (!throughBrake && !(await brake.guard())) return
         if (signal.aborted || reign.term() !== term) return
         for (const packet of packets) {
@@ -218,7 +229,6 @@ export async function startCommandSender(options: CommandSenderOptions, signal: 
           if (repeated) emit(repeated)
         }
       })
-      signal.addEventListener('abort', () => timer.cancel(), { once: true })
     }
   }
   const sever = async (node: string, throughBrake: boolean): Promise<void> => {

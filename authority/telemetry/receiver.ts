@@ -1,7 +1,9 @@
 // Telemetry connections, down to frames whose tag holds. Law 1: nothing is ever written to one; our direction is
 // closed as it is accepted.
 import type { Clock } from '../../base/clock.ts'
+import { PpnError } from '../../base/errors.ts'
 import { frameReader } from '../../base/length-frames.ts'
+import type { Logger } from '../../base/log.ts'
 import type { Connection, Transport } from '../../base/transport.ts'
 import {
   FRAME_LIMIT,
@@ -28,6 +30,7 @@ export interface TelemetryConnection {
 export interface ReceiverOptions {
   transport: Transport
   clock: Clock
+  log: Logger
   roster: Roster
   keys: NodeKeyRing
   metrics?: Metrics
@@ -51,7 +54,7 @@ interface Held extends TelemetryConnection {
  * our direction is closed, an agent would learn of our closing only at its second frame after.
  */
 export async function startReceiver(options: ReceiverOptions, signal: AbortSignal): Promise<void> {
-  const { clock, roster, keys, metrics = noMetrics, versions = TELEMETRY_VERSIONS } = options
+  const { clock, log, roster, keys, metrics = noMetrics, versions = TELEMETRY_VERSIONS } = options
   const open = new Map<string, Held[]>()
   let count = 0
 
@@ -101,8 +104,11 @@ export async function startReceiver(options: ReceiverOptions, signal: AbortSigna
     connection.stream.on('data', (chunk: Uint8Array) => {
       try {
         frames.push(chunk)
-      } catch {
-        discard('FrameTooLong')
+      } catch (error) {
+        const tooLong = error instanceof PpnError && error.code === 'FrameTooLong'
+        // Anything else is a fault on our side; it costs this connection, and no other.
+        if (!tooLong) log.error({ node: entry.node, error: String(error) }, 'a telemetry frame could not be taken')
+        discard(tooLong ? 'FrameTooLong' : 'OwnFault')
         held.close()
       }
     })

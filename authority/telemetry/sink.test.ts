@@ -326,6 +326,22 @@ describe('what comes in', () => {
 })
 
 describe('who is told', () => {
+  test('a listener that throws costs its connection, not the sink', async () => {
+    const { world, downlink } = await converged(3)
+    const stop = downlink.fleet.subscribe(() => {
+      throw new Error('a fault elsewhere')
+    })
+    world.n(2).says = { isolated: true }
+    world.n(2).snapshot()
+    await world.clock.settle()
+    expect(discarded(world, 'OwnFault')).toBe(1)
+    stop()
+    world.n(3).says = { isolated: true }
+    world.n(3).snapshot()
+    await world.clock.settle()
+    expect(downlink.fleet.view('n3').report?.isolated).toBe(true)
+  })
+
   test('only of what does not move all the time', async () => {
     const { world, downlink } = await converged(2)
     const told: string[] = []

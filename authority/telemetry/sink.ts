@@ -254,7 +254,7 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
   const { transport, keys, address, port, versions } = options
   await startReceiver(
     {
-      ...{ transport, clock, roster, keys, metrics, address, port, versions },
+      ...{ transport, clock, log, roster, keys, metrics, address, port, versions },
       onFrame,
       onGap: (connection) => talks.delete(connection),
     },
