@@ -21,7 +21,7 @@ export function editDistance(a: string, b: string, limit: number): number {
     beforeLast = last
     last = row
   }
-  return last[b.length]!
+  return Math.min(last[b.length]!, limit + 1)
 }
 
 /** Longest word that is compared: what a person mistypes is short, what an attacker writes need not be. */

@@ -35,6 +35,8 @@ export function recordStore(persistence: RecordPersistence): FlushableRecords {
   let version = persistence.version()
   let waiting: Waiting[] = []
   const inFlight = new Set<string>()
+  /** Writes that lost to one on its way: told only when that one is in, so that a retry sees what it lost to. */
+  let lost: (() => void)[] = []
 
   const remember = ({ key, record }: Waiting) => {
     const { index, found } = indexIn(keys, key)
@@ -49,7 +51,9 @@ export function recordStore(persistence: RecordPersistence): FlushableRecords {
   const flush = () => {
     const group = waiting
     if (group.length === 0) return
+    const losers = lost
     waiting = []
+    lost = []
     inFlight.clear()
     try {
       const rows = group.flatMap(({ record }) => record ?? [])
@@ -57,14 +61,17 @@ export function recordStore(persistence: RecordPersistence): FlushableRecords {
       persistence.write(rows, gone, version)
     } catch (error) {
       for (const { reject } of group) reject(error)
+      for (const tell of losers) tell()
       return
     }
     group.forEach(remember)
     for (const { resolve } of group) resolve()
+    for (const tell of losers) tell()
   }
   const enqueue = (key: string, expected: number, record?: StoredRecord): Promise<void> => {
+    if ((records.get(key)?.version ?? 0) !== expected) throw new PpnError('Conflict', { key })
     // A write on its way wins already: should it fail, this refusal costs one more round.
-    if (inFlight.has(key) || (records.get(key)?.version ?? 0) !== expected) throw new PpnError('Conflict', { key })
+    if (inFlight.has(key)) return new Promise((_, reject) => lost.push(() => reject(new PpnError('Conflict', { key }))))
     inFlight.add(key)
     if (waiting.length === 0) setImmediate(flush)
     return new Promise((resolve, reject) => waiting.push({ key, record, resolve, reject }))
