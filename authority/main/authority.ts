@@ -65,7 +65,6 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
   if (keys.operatorSecretPresent) log.warn({}, OPERATOR_ADVICE)
   const { meshId, authorityId, signing, command, operator, meshEpochMs } = keys.keys
   const registry = await openRegistry({ files, clock, random, signing })
-  await resumeRestore(files, store.records, registry)
   const audit = auditTo({ log: await openChainedLog(files, AUDIT_FILE), clock, logger: log })
   const brake = fileBrake({ files, clock })
   await brake.read()
@@ -109,6 +108,8 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     audit,
     lastConnected: lastConnected(store.records),
   })
+
+  await resumeRestore(files, store.records, registry, publisher.revision())
 
   const manager = createManager({
     clock,

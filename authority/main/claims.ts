@@ -39,9 +39,9 @@ export async function resumeRestore(
   files: Files,
   records: RecordStore,
   registry: Pick<NodeRegistry, 'list'>,
+  revision: number,
 ): Promise<void> {
   if (!(await restoredMark(files))) return
-  const revision = (records.get('revision')?.value as number | undefined) ?? 0
   const nodes = registry.list().map(({ node }) => node)
   await beginRestore(records, { term: recordedTerm(records), revision }, nodes)
   await clearRestoredMark(files)

@@ -1,4 +1,5 @@
 import type { Clock } from '../../base/clock.ts'
+import { PpnError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import type { ControllerSpec, ReconcileResult } from '../ports/reconciler.ts'
 import { type BackoffOptions, backoffMs, DEFAULT_BACKOFF } from './backoff.ts'
@@ -148,7 +149,9 @@ export function createRunner(options: RunnerOptions): Runner {
     record.result = 'error'
     record.detail = error instanceof Error ? error.message : String(error)
     if (!(error instanceof Error)) metrics.panicked(spec.name)
-    log.warn(
+    // Somebody else wrote first: that is news to look at again, not a fault to warn of.
+    const level = error instanceof PpnError && error.code === 'Conflict' ? 'debug' : 'warn'
+    log[level](
       { controller: spec.name, key, attempt: count, retryInMs: Math.round(waitMs), error: record.detail },
       'reconcile failed',
     )
