@@ -55,19 +55,18 @@ export interface AdmissionInput {
   claims: readonly Claim[]
 }
 
-export const ADMISSION_REFUSALS = [
-  'NodeNotFound',
-  'NodeNotAccepted',
-  'NodeDeleting',
-  'NamespaceNotAllowed',
-  'NodeUnknownCapacity',
-  'MemoryFloor',
-  'MemoryOvercommit',
-  'SlotsExhausted',
-  'DiskTaken',
-  'DiskNotFound',
-] as const
-export type AdmissionRefusal = (typeof ADMISSION_REFUSALS)[number]
+/** Why a claim is not granted; the readiness table has a row for each. */
+type AdmissionRefusal =
+  | 'NodeNotFound'
+  | 'NodeNotAccepted'
+  | 'NodeDeleting'
+  | 'NamespaceNotAllowed'
+  | 'NodeUnknownCapacity'
+  | 'MemoryFloor'
+  | 'MemoryOvercommit'
+  | 'SlotsExhausted'
+  | 'DiskTaken'
+  | 'DiskNotFound'
 
 export type Verdict =
   | { admitted: true; memory: Memory; overcommitted?: string }

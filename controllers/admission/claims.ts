@@ -60,7 +60,7 @@ function admissionNode(world: ControllerWorld, name: string): AdmissionNode | un
 }
 
 /** What its spec asks for, in MiB. */
-export function askedMemory({ spec }: Archive): Memory {
+function askedMemory({ spec }: Archive): Memory {
   return { floorMiB: quantityMiB(spec.memory.floor), maxMiB: quantityMiB(spec.memory.max) }
 }
 

@@ -324,9 +324,10 @@ describe('law 7, as far as the authority: an archive never leaves its node by a 
     ['OnPinChange', 'RelocationNotServed'],
   ])('relocation %s: it stays, still commanded, Stalled %s', async (relocation, reason) => {
     const fleet = await runningFleet()
-    await fleet.spec({ nodeName: 'hub-1', relocation, cpu: { weight: 300 } })
+    const grown = { floor: '512Mi', max: '1Gi' }
+    await fleet.spec({ nodeName: 'hub-1', relocation, cpu: { weight: 300 }, memory: grown })
     expect(fleet.condition('Stalled')).toBe(`True ${reason}`)
-    expect(fleet.fake.allocator.placement(UID)).toMatchObject({ node: NODE, slot: 1, fencingEpoch: 1 })
+    expect(fleet.fake.allocator.placement(UID)).toMatchObject({ node: NODE, slot: 1, fencingEpoch: 1, floorMiB: 256 })
     expect(fleet.entry()).toBeDefined()
     expect(fleet.fake.bundles.state('hub-1').content?.archives.map((a) => a.name)).not.toContain(NAME)
     expect(fleet.wanted()).toEqual([WEIGHT(300)])

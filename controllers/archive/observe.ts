@@ -1,5 +1,4 @@
 // Everything the plan of an Archive looks at, read from the ports.
-import type { ObjectKey } from '../../api/meta.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import type { BundlePool } from '../../protocol/bundle/document.ts'
 import type { Op } from '../../protocol/command/ops.ts'
@@ -58,7 +57,7 @@ export async function observeArchive(
     nowMs: clock.now(),
     deletion: { begun, confirmed, ...(hold && { hold: hold.message }) },
     ...(placement && { placement }),
-    ...verdictFor(world, archive, placement),
+    ...verdictFor(world, archive),
     ...(place && !place.ok && { refusedPlace: place }),
     channel,
     liveness: view.liveness,
@@ -73,12 +72,9 @@ export async function observeArchive(
   }
 }
 
-/** A tombstone asks for nothing; nor does one that lives elsewhere than its pin says. */
-function verdictFor(world: ControllerWorld, archive: Archive, placement?: Placement): { verdict?: Verdict } {
-  const { nodeName } = archive.spec
-  if (archive.metadata.deletionTimestamp !== undefined || (placement && placement.node !== nodeName)) return {}
-  const key: ObjectKey = objectKey(archive)
-  const verdict = admitArchives(admissionInput(world, nodeName)).get(key)
+/** None for who asks nothing: a tombstone, a paused one, one that has its place elsewhere than its pin says. */
+function verdictFor(world: ControllerWorld, archive: Archive): { verdict?: Verdict } {
+  const verdict = admitArchives(admissionInput(world, archive.spec.nodeName)).get(objectKey(archive))
   return verdict ? { verdict } : {}
 }
 

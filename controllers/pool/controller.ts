@@ -11,7 +11,7 @@ import type { ControllerSpec } from '../ports/reconciler.ts'
 import { poolInForce } from './in-force.ts'
 import { type PoolObject, type PoolObserved, planPool } from './plan.ts'
 
-export async function observePool(world: ControllerWorld, pool: PoolObject): Promise<PoolObserved> {
+async function observePool(world: ControllerWorld, pool: PoolObject): Promise<PoolObserved> {
   const { allocator, bundles, clock, fleet, holds, store } = world
   const { nodeName } = pool.spec
   const { uid, deletionTimestamp } = pool.metadata

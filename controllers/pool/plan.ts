@@ -58,7 +58,7 @@ function isWithdrawn({ begun, node, applied }: PoolObserved): boolean {
   return begun && (applied || node === 'NodeUnknown')
 }
 
-export function poolFacts(pool: PoolObject, observed: PoolObserved): ResourcePoolFacts {
+function poolFacts(pool: PoolObject, observed: PoolObserved): ResourcePoolFacts {
   const fault = poolFault(pool)
   const deleted = pool.metadata.deletionTimestamp !== undefined
   const held = observed.hold !== undefined && !observed.begun
