@@ -4,9 +4,14 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateCampus } from './generate-campus.ts'
 import { generateCrds } from './generate-crds.ts'
+import { generateVectors } from './generate-vectors.ts'
 
 /** Each gives path -> content, the same bytes every time. */
-const GENERATORS: (() => Map<string, string> | Promise<Map<string, string>>)[] = [generateCampus, generateCrds]
+const GENERATORS: (() => Map<string, string> | Promise<Map<string, string>>)[] = [
+  generateCampus,
+  generateCrds,
+  generateVectors,
+]
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const check = process.argv.includes('--check')
