@@ -64,6 +64,10 @@ export function createArchiveManager(options: ArchiveManagerOptions, signal: Abo
     return found && compareSequence(found, marks.floor(slot)) >= 0 ? found : undefined
   }
 
+  const listRetained = async (): Promise<void> => {
+    retained = await retainedDisks(options.disks)
+    options.changed()
+  }
   const workerOf = (id: ArchiveId): ArchiveWorker => {
     let worker = workers.get(id)
     if (!worker) {
@@ -82,6 +86,7 @@ export function createArchiveManager(options: ArchiveManagerOptions, signal: Abo
             const slot = definition(id)?.slot
             return slot === undefined || marks.lost() ? undefined : mark(op, slot)
           },
+          disksChanged: () => quietly(listRetained()),
         },
         signal,
       )
@@ -107,8 +112,7 @@ export function createArchiveManager(options: ArchiveManagerOptions, signal: Abo
         weight: (await drivers.cgroup.weight(id)) ?? 0,
       })
     }
-    retained = await retainedDisks(options.disks)
-    options.changed()
+    await listRetained()
   }
   const look = async (id: ArchiveId): Promise<void> => {
     if (definition(id)) await workerOf(id).run()

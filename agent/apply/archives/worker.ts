@@ -48,6 +48,8 @@ export interface WorkerOptions {
   /** Marks not void. */
   mark(op: Mark['op']): Mark | undefined
   changed(): void
+  /** A disk was adopted, retained or deleted. */
+  disksChanged(): void
 }
 
 export interface ArchiveWorker {
@@ -129,9 +131,9 @@ export function createArchiveWorker(options: WorkerOptions, signal: AbortSignal)
       case 'make':
         return makeBeside((s) => makeDisk(disks, definition, s))
       case 'adopt':
-        return makeBeside(() => adoptDisk(disks, definition, step.disk))
+        return makeBeside(() => adoptDisk(disks, definition, step.disk).then(options.disksChanged))
       case 'release':
-        return releaseDisk(disks, definition, step.disk)
+        return releaseDisk(disks, definition, step.disk).then(options.disksChanged)
       case 'start': {
         // Durable first: a crash in between costs a start, never a second one.
         await disks.sidecars.write({ ...seenSidecar!, started: step.mark })
