@@ -195,6 +195,9 @@ describe('Orphan', () => {
     annotate(run, 'a', { [ANNOTATION.deletion]: 'Orphan' })
     await run.settle()
     expect(gone(run, 'a')).toBe(true)
+    expect(peersOfHub(run)).not.toContain('a')
+    expect(run.fake.registry.retired).toEqual(['a'])
+    expect(run.fake.store.records.list('orphan/')).toEqual([])
   })
 })
 
