@@ -32,8 +32,8 @@ export interface BatchRunner {
   open(revision: Revision, members: ReadonlySet<string>): void
   /** A member's bundle, which waits for APPLY, goes out now. */
   notePush(revision: Revision): void
-  /** Something changed: is it time? Harmless at any time. */
-  check(): void
+  /** Something changed, at most about this node: is it time? Harmless at any time. */
+  check(node?: string): void
   /** Forgets the batch; what it was stays in the records. */
   drop(): void
 }
@@ -51,12 +51,16 @@ export function batchRunner(options: BatchOptions): BatchRunner {
   const { clock, log, mayGoOn } = options
   let current: OpenBatch | undefined
   let timer: Timer | undefined
+  /** The member that is known to be missing: news of others cannot end the wait. */
+  let missing: string | undefined
 
   const checkIn = (ms: number, first: () => Promise<unknown> = async () => {}): void => {
-    timer = clock.after(ms, () => void first().then(check))
+    timer = clock.after(ms, () => void first().then(() => check()))
   }
 
-  function check(): void {
+  function check(node?: string): void {
+    if (node !== undefined && missing !== undefined && node !== missing) return
+    missing = undefined
     timer?.cancel()
     timer = undefined
     const batch = current
@@ -70,8 +74,10 @@ export function batchRunner(options: BatchOptions): BatchRunner {
     }
     const situations = members.flatMap((node) => options.situation(node) ?? [])
     const verdict = judgeBatch(situations, nowMs - batch.openedMs, LAGGARD_MS, batch.pushed)
-    if (verdict.do === 'wait') checkIn(verdict.ms)
-    else if (verdict.do === 'close') close(batch)
+    if (verdict.do === 'wait') {
+      missing = verdict.on
+      checkIn(verdict.ms)
+    } else if (verdict.do === 'close') close(batch)
     else {
       batch.applying = true
       void apply(batch)
@@ -101,6 +107,7 @@ export function batchRunner(options: BatchOptions): BatchRunner {
     isOpen: () => current !== undefined,
     has: (node, revision) => current?.revision === revision && current.members.has(node),
     open(revision, members) {
+      missing = undefined
       current = { revision, members, openedMs: clock.monotonic(), pushed: false, applying: false }
     },
     notePush(revision) {

@@ -112,6 +112,6 @@ test('every script ends applied everywhere, no revision overtakes an APPLY, and 
       world.stop()
       expect(clock.pending()).toBe(0)
     }),
-    { numRuns: Number(process.env.PPN_PROPERTY_RUNS ?? 100) },
+    { numRuns: 150 },
   )
 })

@@ -436,3 +436,13 @@ test('an agent that reads none of our bundle versions is refused, and pushed not
   expect(world.publisher().state('n2')).toMatchObject({ stage: 'Refused', reason: 'NoCommonBundleVersion' })
   expect(world.happenings).toEqual([])
 })
+
+test('whoever a bundle goes out to is noted, because its term may rise by it', async () => {
+  const world = await converged()
+  world.raised.clear()
+  world.want('n2', 1300)
+  await world.clock.advance(100)
+  expect([...world.raised]).toEqual(['n2'])
+  await world.publisher().firstBundle('n3')
+  expect([...world.raised]).toEqual(['n2', 'n3'])
+})

@@ -110,7 +110,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       // A member whose wanted content has changed again waits for the next revision, not for this one.
       if (!allotted || changed.has(node)) return undefined
       const view = seen(node)
-      return { digest: allotted.digest, seen: view, expected: view.liveness === 'Unheard' && expected.has(node) }
+      return { node, digest: allotted.digest, seen: view, expected: view.liveness === 'Unheard' && expected.has(node) }
     },
     onClose,
   })
@@ -165,6 +165,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     cancelAttempt(state)
     show(node)
     consider(node)
+    // Its batch need not wait for it any more.
+    if (isRunning()) batch.check(node)
   }
 
   function withdraw(node: string): void {
@@ -180,8 +182,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   // ---- revisions
 
   async function reviseOpenly(): Promise<void> {
-    // N+1 comes after APPLY N; `onClose` looks again.
-    if (!isRunning() || batch.isOpen()) return
+    if (!isRunning()) return
     try {
       await revise()
     } catch (error) {
@@ -198,6 +199,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   /** Gives whatever has changed one revision, and opens its batch. */
   async function reviseNow(): Promise<void> {
+    // N+1 comes after APPLY N; `onClose` looks again.
     if (batch.isOpen()) return
     const turn = [...changed].flatMap((node) => {
       const state = nodes.get(node)
@@ -371,7 +373,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     found.fresh = fresh
     show(node)
     consider(node)
-    batch.check()
+    batch.check(node)
   }
 
   function onEnrolment(node: string): void {

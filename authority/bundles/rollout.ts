@@ -178,15 +178,8 @@ function pushWhenDue(now: Situation, how: 'onApply' | 'onReceipt', why: PushReas
   return leftMs > 0 ? { do: 'wait', ms: leftMs } : { do: 'push', switch: how, why }
 }
 
-/** Nodes that changed under one revision and are to switch together. */
-export interface Batch {
-  revision: Revision
-  members: ReadonlySet<string>
-  /** Clock.monotonic() from which laggards are waited for. */
-  openedMs: number
-}
-
 export interface MemberSituation {
+  node: string
   digest: Digest
   seen: Seen
   /** Connected when the last authority ended, and not heard since. */
@@ -194,7 +187,8 @@ export interface MemberSituation {
 }
 
 export type BatchVerdict =
-  | { do: 'wait'; ms: number }
+  /** At most so long, and while this member is not ready. */
+  | { do: 'wait'; ms: number; on: string }
   | { do: 'apply' }
   /** Nobody has it: there is nothing to tell. */
   | { do: 'close' }
@@ -205,8 +199,10 @@ export function judgeBatch(
   laggardMs: number,
   pushed: boolean,
 ): BatchVerdict {
-  const concerned = members.filter((m) => m.seen.liveness === 'Fresh' || m.expected)
-  const ready = concerned.every((m) => m.seen.liveness === 'Fresh' && isReadyForApply(m.digest, m.seen))
-  if (!ready && ageMs < laggardMs) return { do: 'wait', ms: laggardMs - ageMs }
+  // The last one is pushed to last, hence likely the one that all wait for.
+  const missing = members.findLast((m) =>
+    m.seen.liveness === 'Fresh' ? !isReadyForApply(m.digest, m.seen) : m.expected,
+  )
+  if (missing && ageMs < laggardMs) return { do: 'wait', ms: laggardMs - ageMs, on: missing.node }
   return pushed || members.some((m) => stageOf(m.digest, m.seen) === 'Staged') ? { do: 'apply' } : { do: 'close' }
 }

@@ -69,6 +69,8 @@ export function bundleWorld(count: number) {
     apply: (_node: string): number | undefined => 1,
     report: (_node: string): number => 1,
   }
+  /** Nodes whose term a bundle may have raised. */
+  const raised = new Set<string>()
   let term = 0
   let stop = new AbortController()
   let publisher: Publisher | undefined
@@ -108,6 +110,7 @@ export function bundleWorld(count: number) {
     facts,
     faults,
     happenings,
+    raised,
     names,
     enrolments,
     agent: agentOf,
@@ -166,7 +169,7 @@ export function bundleWorld(count: number) {
           },
         },
         keys: { authorityId: AUTHORITY, meshId: 'd'.repeat(32), signing: SIGNING },
-        reign: { term: () => reign, silence: () => undefined, noteSent: () => {} },
+        reign: { term: () => reign, silence: () => undefined, noteSent: (node) => void raised.add(node) },
         push: async (to, bytes, signal) => {
           const node = `n${to.address.split('.')[3]}`
           const ms = faults.push(node)
