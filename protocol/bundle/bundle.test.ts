@@ -195,6 +195,14 @@ describe('one version apart', () => {
     expect(openSignedBundle(bytes, trusted)).toEqual({ ok: false, reason: 'BundleVersion' })
   })
 
+  test('the version in front, which is not signed, must be the one that is', () => {
+    const wire = { ...version2.write(sample), version: 3 }
+    expect(openSignedBundle(forged(canonicalBytes(wire), 2), trusted, newer)).toEqual({
+      ok: false,
+      reason: 'BundleMalformed',
+    })
+  })
+
   test('without a version in common there is none to write', () => {
     expect(versionFor([3], newer)).toBeUndefined()
     expect(versionFor([])).toBeUndefined()
