@@ -192,6 +192,8 @@ describe('time', () => {
     populate(fake)
     const later = wired(fake)
     expect(later.ran()).toEqual([])
+    fake.node('b', { site: 'leased' })
+    expect(later.ran()).toEqual([])
     const synced = wired(w.fake)
     expect(synced.all.every(({ priority, reason }) => priority === 0 && reason === 'start')).toBe(true)
     expect(synced.ran()).toEqual(everything)

@@ -55,9 +55,14 @@ export function wireEdges(world: ControllerWorld, index: LiveIndex, enqueue: Enq
   const onNode = (change: Change, what: string) => (node: string) =>
     spread(world, enqueue, keyOf('Node', node), change, `${what} of ${node}`)
 
+  // Before the source has been read in full nothing runs, so nothing is enqueued: the sync runs everything anyway.
+  let started = false
   const onStore = (event: StoreEvent) => {
-    if (event.type === 'synced') enqueueAll(world, enqueue, 'start')
-    if (event.type === 'removed') {
+    if (event.type === 'synced') {
+      started = true
+      enqueueAll(world, enqueue, 'start')
+    }
+    if (event.type === 'removed' && started) {
       const before = told.get(event.key)
       told.delete(event.key)
       run(event.key, 'removed', 1)
@@ -70,6 +75,7 @@ export function wireEdges(world: ControllerWorld, index: LiveIndex, enqueue: Enq
   const onUpsert = (key: ObjectKey, object: AnyObject) => {
     const before = told.get(key)
     told.set(key, object)
+    if (!started) return
     const reason = before ? whatChanged(before, object) : 'declared'
     if (reason === 'status') return onStatus(before as AnyObject, object)
     run(key, reason, 2)

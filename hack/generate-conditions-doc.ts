@@ -1,5 +1,6 @@
-// Writes docs/conditions.md from the readiness table.
-import { writeFileSync } from 'node:fs'
 import { conditionsMarkdown } from '../api/readiness/markdown.ts'
 
-writeFileSync(new URL('../docs/conditions.md', import.meta.url), conditionsMarkdown())
+/** docs/conditions.md, from the readiness table. */
+export function generateConditionsDoc(): Map<string, string> {
+  return new Map([['docs/conditions.md', conditionsMarkdown()]])
+}

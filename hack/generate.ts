@@ -3,12 +3,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { generateCampus } from './generate-campus.ts'
+import { generateConditionsDoc } from './generate-conditions-doc.ts'
 import { generateCrds } from './generate-crds.ts'
 import { generateVectors } from './generate-vectors.ts'
 
 /** Each gives path -> content, the same bytes every time. */
 const GENERATORS: (() => Map<string, string> | Promise<Map<string, string>>)[] = [
   generateCampus,
+  generateConditionsDoc,
   generateCrds,
   generateVectors,
 ]

@@ -125,6 +125,6 @@ test('a message names what it is told and admits what it is not', () => {
   expect(readiness('Mesh', facts).message).toBe('deletion waits while these name it: unknown')
 })
 
-test('docs/conditions.md is current (hack/generate-conditions-doc.ts writes it)', () => {
+test('docs/conditions.md is current (npm run generate writes it)', () => {
   expect(readFileSync(new URL('../../docs/conditions.md', import.meta.url), 'utf8')).toBe(conditionsMarkdown())
 })

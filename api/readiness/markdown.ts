@@ -13,7 +13,7 @@ function when(row: Row<Domain>): string {
 
 const HEAD = `# Conditions
 
-Generated from \`api/readiness\` by \`hack/generate-conditions-doc.ts\`. Do not edit.
+Generated from \`api/readiness\` by \`npm run generate\`. Do not edit.
 
 Every object has the conditions \`Ready\`, \`Reconciling\` and \`Stalled\`; the last two are never both True. \`Ready\` is
 True only when fresh telemetry shows the declared state at this generation. For each kind the first row whose facts

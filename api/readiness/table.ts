@@ -1,7 +1,7 @@
 // The shape of the readiness table: facts with finite domains, rows matched from the top, one verdict a row.
 import type { ConditionStatus } from '../meta.ts'
 
-export type FactValue = string | boolean
+type FactValue = string | boolean
 
 /** Every value each fact can take; the types of the facts are read off it. */
 export type Domain = Readonly<Record<string, readonly FactValue[]>>

@@ -3,8 +3,8 @@ import type { Kind, ObjectKey } from '../../api/meta.ts'
 
 export const HOLD_WINDOW_MS = 10 * 60_000
 /** Fewer deletions than this are only held when the kind would be empty. */
-export const MANY = 3
-export const SHARE = 0.3
+const MANY = 3
+const SHARE = 0.3
 
 /**
  * What is remembered of one deletion, until it leaves the window and its object is gone. free: it may go on;

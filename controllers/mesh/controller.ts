@@ -5,7 +5,7 @@ import type { ControllerSpec } from '../ports/reconciler.ts'
 import { effectiveMesh } from './effective.ts'
 import { type MeshObject, type MeshObserved, planMesh } from './plan.ts'
 
-export async function observeMesh(world: ControllerWorld, mesh: MeshObject): Promise<MeshObserved> {
+async function observeMesh(world: ControllerWorld, mesh: MeshObject): Promise<MeshObserved> {
   const { clock, authority, holds, index } = world
   return {
     nowMs: clock.now(),

@@ -3,7 +3,7 @@ import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import { type MeshSpec, meshSpec } from '../../api/v1alpha1/mesh.ts'
 import type { World } from '../ports/world.ts'
 
-export const DEFAULT_MESH = 'default'
+const DEFAULT_MESH = 'default'
 
 /** The network in force, written before the first address of it is given out. */
 export const MESH_CIDR_RECORD = 'mesh/cidr'
@@ -31,7 +31,7 @@ export function effectiveMesh(world: MeshWorld): EffectiveMesh {
   return { ...base, spec: { ...spec, cidr: inForce }, refused: { reason: 'CidrInUse', detail } }
 }
 
-export function servedMesh(meshes: readonly PpnObject<'Mesh'>[]): PpnObject<'Mesh'> | undefined {
+function servedMesh(meshes: readonly PpnObject<'Mesh'>[]): PpnObject<'Mesh'> | undefined {
   return meshes.toSorted(
     (a, b) =>
       Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) ||

@@ -35,7 +35,7 @@ export function planMesh(mesh: MeshObject, observed: MeshObserved): Effect[] {
   return [...first, ...report(mesh, observed, facts)]
 }
 
-export function meshFacts(mesh: MeshObject, observed: MeshObserved): MeshFacts {
+function meshFacts(mesh: MeshObject, observed: MeshObserved): MeshFacts {
   return {
     paused: isPaused(mesh),
     deletion: deletionOf(mesh, observed),

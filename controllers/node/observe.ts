@@ -25,7 +25,7 @@ import type { Enrolment, EnrolResult } from '../ports/registry.ts'
 export type NodeObject = PpnObject<'Node'>
 
 /** What one hub shows of a peer that is to go. */
-export interface HubWitness {
+interface HubWitness {
   name: string
   fresh: boolean
   /** Its applied bundle is the wanted one. */
@@ -36,7 +36,7 @@ export interface HubWitness {
 }
 
 /** Something that keeps a node from being deleted. */
-export interface Occupant {
+interface Occupant {
   name: string
   /** It is being deleted itself. */
   leaving: boolean

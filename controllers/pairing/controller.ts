@@ -3,7 +3,7 @@ import type { ControllerWorld } from '../common/world.ts'
 import type { ControllerSpec } from '../ports/reconciler.ts'
 import { type PairingObject, type PairingObserved, planPairing } from './plan.ts'
 
-export async function observePairing(world: ControllerWorld, pairing: PairingObject): Promise<PairingObserved> {
+async function observePairing(world: ControllerWorld, pairing: PairingObject): Promise<PairingObserved> {
   return { nowMs: world.clock.now(), hold: await world.holds.isHeld(pairing) }
 }
 

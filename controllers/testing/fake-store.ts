@@ -17,7 +17,7 @@ export interface FakeStore extends Store {
   setHealth(health: Partial<StoreHealth>): void
 }
 
-export function fakeRecords(held: Map<string, StoredRecord> = new Map()): RecordStore {
+function fakeRecords(held: Map<string, StoredRecord> = new Map()): RecordStore {
   const check = (key: string, expected: number) => {
     if ((held.get(key)?.version ?? 0) !== expected) throw new PpnError('Conflict', { key })
   }

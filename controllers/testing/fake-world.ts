@@ -32,27 +32,27 @@ export function fakeIdentity(name: string) {
   }
 }
 
-export interface FakeFleet extends Fleet {
+interface FakeFleet extends Fleet {
   /** Telemetry comes in: the node is Fresh, its report as given over an empty one. */
   hear(node: string, report?: Partial<NodeReport>): void
   set(view: NodeView): void
   setSuperseded(superseded: boolean): void
 }
 
-export interface FakeBundles extends Bundles {
+interface FakeBundles extends Bundles {
   /** Every call that changed something, in order. */
   published: { node: string; content: WantedContent }[]
   withdrawn: string[]
   force(node: string, state: Partial<BundleState>): void
 }
 
-export interface FakeCommands extends Commands {
+interface FakeCommands extends Commands {
   /** Wanted now, by scope. */
   wanted: Map<string, { node: string; commands: readonly WantedCommand[] }>
   sent(node: string, op: number, slot: number, value: number): void
 }
 
-export interface RecordedEvent {
+interface RecordedEvent {
   object: string
   type: string
   reason: string
@@ -74,7 +74,7 @@ export interface FakeWorld extends World {
   apply(node: string, report?: Partial<NodeReport>): void
 }
 
-export const emptyReport: NodeReport = {
+const emptyReport: NodeReport = {
   agentVersion: '0.1.0',
   reads: { bundle: [1], ops: [1, 2, 3, 4, 5, 6, 7, 8] },
   bundles: {},
@@ -138,7 +138,7 @@ function fakeFleet(clock: VirtualClock): FakeFleet {
   }
 }
 
-export function fakeDigest(content: unknown): Digest {
+function fakeDigest(content: unknown): Digest {
   return createHash('sha256').update(JSON.stringify(content)).digest('hex') as Digest
 }
 
