@@ -51,18 +51,18 @@ export function delivery(options: DeliveryOptions): Deliver {
   async function deliverNow(node: string, state: NodeState, signal: AbortSignal): Promise<void> {
     const open = await options.mayGoOn()
     const step = options.stepFor(node, state)
-    const { allotted, target } = state
-    if (signal.aborted || step.do !== 'push' || !allotted || !target) return
+    const { allotted, given } = state
+    if (signal.aborted || step.do !== 'push' || !allotted || !given) return
     if (!open || options.silence(node) !== undefined) {
       state.nextPushMs = clock.monotonic() + BRAKE_LOOK_MS
       return options.onChange(node)
     }
-    const bytes = sealed(node, state, allotted, target.content, step.switch)
+    const bytes = sealed(node, state, allotted, given.content, step.switch)
     if (!bytes) return
     await noteLatePush(node, allotted)
     if (signal.aborted || state.allotted !== allotted) return
 
-    const to = placeOf(state, target.content)
+    const to = placeOf(state, given.content)
     state.nextPushMs = clock.monotonic() + (PUSH_RETRY_MS[Math.min(state.pushes, PUSH_RETRY_MS.length - 1)] as number)
     state.pushes++
     options.onPush(node, allotted, step.switch, step.why)

@@ -15,8 +15,12 @@ export interface Target {
 }
 
 export interface NodeState {
+  /** What is wanted now. */
   target?: Target
+  /** The newest revision given. */
   allotted?: Allotted
+  /** Its content, once this process knows it: published until its APPLY, though something else may be wanted by now. */
+  given?: Target
   attempt: number
   minSequence?: SequenceMark
   tries: number

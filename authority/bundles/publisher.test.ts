@@ -339,11 +339,23 @@ test('a node that is not enrolled is published to as soon as it is', async () =>
   expect(world.publisher().state('n2').stage).toBe('Applied')
 })
 
+test('a revision is seen through on all its nodes, though one wants something else by now', async () => {
+  const world = await converged()
+  world.faults.push = (node) => (node === 'n4' ? undefined : 1)
+  for (const node of world.names) world.want(node, 1300)
+  await world.clock.advance(100)
+  world.want('n4', 1290)
+  world.faults.push = () => 1
+  await world.clock.advance(2_500)
+  expect(world.happenings.map((h) => h.type)).toEqual(['push', 'push', 'push', 'push', 'apply', 'push', 'apply'])
+  expect(world.agent('n4').applied?.content.interface.mtu).toBe(1290)
+})
+
 test('a bundle that cannot be written is refused with its reason, and disturbs no other', async () => {
   const world = await converged()
   world.publisher().want('n2', { ...contentOf(2, 1400), interface: { name: 'ppn0', mtu: 5, listenPort: 1 } })
   world.want('n3', 1300)
-  await world.clock.advance(20_000)
+  await world.clock.advance(200)
   expect(world.publisher().state('n2')).toMatchObject({ stage: 'Refused', reason: 'BundleInvalid' })
   expect(world.publisher().state('n3').stage).toBe('Applied')
   world.want('n2', 1310)

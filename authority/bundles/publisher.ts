@@ -19,7 +19,16 @@ import { BATCH_IDLE_MS, BATCH_MAX_MS, BRAKE_LOOK_MS } from './limits.ts'
 import { allot, bundleStateOf, type NodeState, nodeState, targetOf } from './node-state.ts'
 import type { PushBundle } from './push.ts'
 import { rolloutRecords } from './records.ts'
-import { type Allotted, isRepaired, nextStep, type OnReceiptNeed, type Seen, type Step, seenIn } from './rollout.ts'
+import {
+  type Allotted,
+  isRepaired,
+  nextStep,
+  type OnReceiptNeed,
+  type Seen,
+  type Step,
+  seenIn,
+  stageOf,
+} from './rollout.ts'
 import { bundleSealer } from './sealer.ts'
 import { batchWindow } from './window.ts'
 
@@ -97,7 +106,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (how === 'onApply') batch.notePush(allotted.revision)
       record(node, allotted, how, why)
     },
-    onChange: show,
+    onChange(node) {
+      show(node)
+      batch.check(node)
+    },
   })
   const batch = batchRunner({
     clock,
@@ -106,9 +118,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
     mayGoOn,
     isHeldUp: (node) => braked || reign.silence(node) === 'Listening',
     situation(node) {
-      const allotted = nodes.get(node)?.allotted
-      // A member whose wanted content has changed again waits for the next revision, not for this one.
-      if (!allotted || changed.has(node)) return undefined
+      const state = nodes.get(node)
+      const allotted = state?.allotted
+      // Never to be had: what cannot be written, and what an earlier process published and nobody wants any more.
+      if (!allotted || state.fault || (changed.has(node) && state.given?.digest !== allotted.digest)) return undefined
       const view = seen(node)
       return { node, digest: allotted.digest, seen: view, expected: view.liveness === 'Unheard' && expected.has(node) }
     },
@@ -147,8 +160,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   function aim(node: string, state: NodeState, wanted: WantedContent): void {
     state.target = targetOf(state, wanted)
-    if (current(node, state)) changed.delete(node)
-    else {
+    if (current(node, state)) {
+      changed.delete(node)
+      state.given = state.target
+    } else {
       changed.add(node)
       if (isRunning()) window.touch()
     }
@@ -165,7 +180,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     cancelAttempt(state)
     show(node)
     consider(node)
-    // Its batch need not wait for it any more.
+    // What an earlier process published is waited for only while it is wanted.
     if (isRunning()) batch.check(node)
   }
 
@@ -212,13 +227,15 @@ export function createPublisher(options: PublisherOptions): Publisher {
     const revision = await records.next()
     const given = turn.map(({ node, state, target, enrolmentId }) => {
       const about = { revision, enrolmentId, nowMs: clock.now() }
-      return { node, state, allotted: allot(state, target, about, prior(node, state), seen(node)) }
+      return { node, state, target, allotted: allot(state, target, about, prior(node, state), seen(node)) }
     })
     await Promise.all(given.flatMap(({ node, state, allotted }) => saveNew(node, state.allotted, allotted)))
 
     // From here to the open batch nothing waits: no node is looked at between the two.
-    for (const { node, state, allotted } of given) {
+    for (const { node, state, target, allotted } of given) {
       state.allotted = allotted
+      state.given = target
+      state.fault = undefined
       if (current(node, state)) changed.delete(node)
       rest(state)
     }
@@ -265,13 +282,18 @@ export function createPublisher(options: PublisherOptions): Publisher {
   // ---- one node
 
   function stepFor(node: string, state: NodeState): Step {
-    const allotted = current(node, state)
-    if (!allotted || state.fault || !isRunning() || fleet.superseded()) return { do: 'nothing' }
+    const allotted = prior(node, state)
+    if (!allotted || state.given?.digest !== allotted.digest || state.fault) return { do: 'nothing' }
+    if (!isRunning() || fleet.superseded()) return { do: 'nothing' }
+    const inOpenBatch = batch.has(node, allotted.revision)
+    // What is no longer wanted is seen through to its APPLY with the others of its revision, and no further.
+    if (!current(node, state) && (!inOpenBatch || stageOf(allotted.digest, seen(node)) === 'Reverted'))
+      return { do: 'nothing' }
     return nextStep({
       allotted,
       seen: seen(node),
       term: reign.term(),
-      inOpenBatch: batch.has(node, allotted.revision),
+      inOpenBatch,
       appliedMs: state.appliedMs,
       repair: state.repair,
       nextPushMs: state.nextPushMs,
