@@ -4,6 +4,7 @@ import { cel, dnsLabel, memoryQuantity } from './common.ts'
 
 const percent = z.int().min(1).max(99)
 
+// Shares of the host's memory that are free, as the kernel's zone watermarks count them.
 const balloon = z
   .strictObject({
     policy: z
@@ -11,22 +12,22 @@ const balloon = z
       .default('Auto')
       .describe('Auto: the node moves memory by itself. Manual: each archive gets its memory.target.'),
     lowWatermarkPercent: percent
-      .default(70)
-      .describe('Under pressure, memory is taken back until less than this share of it is in use. Default 70.'),
+      .default(15)
+      .describe('Pressure begins when less than this share of the memory is free. Default 15.'),
     highWatermarkPercent: percent
-      .default(85)
-      .describe('Pressure begins when more than this share of memory is in use. Default 85.'),
+      .default(30)
+      .describe('Pressure ends when more than this share of the memory is free again. Default 30.'),
     emergencyPercent: percent
-      .default(95)
-      .describe('Above this share in use, all archives go to their floors at once. Default 95.'),
+      .default(5)
+      .describe('Below this share free, every archive goes to its floor at once. Default 5.'),
   })
-  .refine((b) => b.lowWatermarkPercent < b.highWatermarkPercent && b.highWatermarkPercent < b.emergencyPercent, {
-    error: 'must rise: lowWatermarkPercent < highWatermarkPercent < emergencyPercent',
+  .refine((b) => b.emergencyPercent < b.lowWatermarkPercent && b.lowWatermarkPercent < b.highWatermarkPercent, {
+    error: 'must rise: emergencyPercent < lowWatermarkPercent < highWatermarkPercent',
   })
   .meta(
     cel(
-      'self.lowWatermarkPercent < self.highWatermarkPercent && self.highWatermarkPercent < self.emergencyPercent',
-      'must rise: lowWatermarkPercent < highWatermarkPercent < emergencyPercent',
+      'self.emergencyPercent < self.lowWatermarkPercent && self.lowWatermarkPercent < self.highWatermarkPercent',
+      'must rise: emergencyPercent < lowWatermarkPercent < highWatermarkPercent',
     ),
   )
 

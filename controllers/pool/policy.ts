@@ -16,10 +16,10 @@ export function poolFault(pool: Pool): PoolFault | undefined {
   if (pool.metadata.name !== nodeName)
     return { reason: 'NameDiffers', detail: `metadata.name is ${pool.metadata.name}, spec.nodeName is ${nodeName}` }
   const { lowWatermarkPercent: low, highWatermarkPercent: high, emergencyPercent: emergency } = memory.balloon
-  if (!(low < high && high < emergency))
+  if (!(emergency < low && low < high))
     return {
       reason: 'WatermarksInvalid',
-      detail: `lowWatermarkPercent ${low}, highWatermarkPercent ${high} and emergencyPercent ${emergency} must rise`,
+      detail: `emergencyPercent ${emergency}, lowWatermarkPercent ${low} and highWatermarkPercent ${high} must rise`,
     }
   const bytes = quantityBytes(memory.reservedForHost)
   if (bytes === undefined || bytes % MIB !== 0)

@@ -62,9 +62,9 @@ describe('the policy', () => {
             overcommitPercent: 100,
             balloon: {
               policy: 'Auto',
-              lowWatermarkPercent: 70,
-              highWatermarkPercent: 85,
-              emergencyPercent: 95,
+              lowWatermarkPercent: 15,
+              highWatermarkPercent: 30,
+              emergencyPercent: 5,
               ...balloon,
             },
           },
@@ -72,7 +72,7 @@ describe('the policy', () => {
         },
       }) as unknown as PoolObject
     const inForce = poolPolicy(spec({}))
-    const crossed = spec({ lowWatermarkPercent: 85 })
+    const crossed = spec({ lowWatermarkPercent: 30 })
     expect(poolFault(crossed)).toMatchObject({ reason: 'WatermarksInvalid' })
     expect(poolPolicy(crossed, inForce)).toBe(inForce)
     expect(poolFault({ ...spec({}), metadata: { ...spec({}).metadata, name: 'other' } })).toMatchObject({
@@ -85,7 +85,7 @@ describe('the policy', () => {
     expect(poolPolicy(undefined)).toEqual({
       reservedMiB: 512,
       overcommitPercent: 100,
-      balloon: { policy: 'Auto', lowWatermarkPercent: 70, highWatermarkPercent: 85, emergencyPercent: 95 },
+      balloon: { policy: 'Auto', lowWatermarkPercent: 15, highWatermarkPercent: 30, emergencyPercent: 5 },
       reservedWeight: 100,
     })
   })

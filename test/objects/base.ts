@@ -43,7 +43,7 @@ const FULL: Readonly<Record<Kind, Record<string, unknown>>> = {
     memory: {
       reservedForHost: '512Mi',
       overcommitPercent: 150,
-      balloon: { policy: 'Auto', lowWatermarkPercent: 70, highWatermarkPercent: 85, emergencyPercent: 95 },
+      balloon: { policy: 'Auto', lowWatermarkPercent: 15, highWatermarkPercent: 30, emergencyPercent: 5 },
     },
     cpu: { reservedWeight: 100 },
   },

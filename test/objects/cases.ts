@@ -26,9 +26,9 @@ const NON_BMP = '\u{1d49c}'
 
 /** Values in bounds that a rule over several fields nevertheless refuses, by `path` and value. */
 const CROSS_FIELD: Readonly<Record<string, readonly unknown[]>> = {
-  'spec.memory.balloon.lowWatermarkPercent': [98, 99],
-  'spec.memory.balloon.highWatermarkPercent': [1, 2, 98, 99],
-  'spec.memory.balloon.emergencyPercent': [1, 2],
+  'spec.memory.balloon.lowWatermarkPercent': [1, 2, 98, 99],
+  'spec.memory.balloon.highWatermarkPercent': [1, 2],
+  'spec.memory.balloon.emergencyPercent': [98, 99],
 }
 
 function* leaves(schema: StructuralSchema, path: Path): Generator<[Path, StructuralSchema, boolean]> {
@@ -207,12 +207,12 @@ function ruleCases(): ObjectCase[] {
     of('ResourcePool: named unlike its node', name(pool, 'edge-3'), false),
     of(
       'ResourcePool: low equals high',
-      withField(pool, ['spec', 'memory', 'balloon', 'lowWatermarkPercent'], 85),
+      withField(pool, ['spec', 'memory', 'balloon', 'lowWatermarkPercent'], 30),
       false,
     ),
     of(
-      'ResourcePool: high over emergency',
-      withField(pool, ['spec', 'memory', 'balloon', 'highWatermarkPercent'], 96),
+      'ResourcePool: emergency over low',
+      withField(pool, ['spec', 'memory', 'balloon', 'emergencyPercent'], 16),
       false,
     ),
     of('Archive: floor over max', withField(archive, ['spec', 'memory', 'floor'], '2Gi'), false),
