@@ -7,8 +7,6 @@
 export const BOOT_MS = 2_000
 /** How fast a willing guest gives memory back or takes it, MiB a second. Chosen: halves a guest of 1 GiB in 2 s. */
 export const BALLOON_MIB_PER_SECOND = 256
-/** query-balloon is polled this often while a target is not reached; section 8b: 50-100 ms. */
-export const BALLOON_POLL_MS = 100
 /** The balloon's own events come no more often than this; section 8b. */
 export const BALLOON_EVENT_MS = 1_000
 /** No movement for this long is Stuck, or DriverAbsent when the guest never answered; section 8b. */

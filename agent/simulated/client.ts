@@ -13,7 +13,7 @@ import type { GateCounts } from './gate.ts'
 import { type HostProcess, startHostProcess } from './host-process.ts'
 import { fileWorld, learnEndpoint } from './world.ts'
 
-export interface SimulatedFleetNode {
+interface SimulatedFleetNode {
   name: string
   /** Mesh address; its machine stands at 127.b.c.d. */
   address: string

@@ -18,21 +18,19 @@ export interface NodeSettings {
 }
 
 /** What can be asked of a node: the methods of `SimulatedNode` by name, and `create`, which starts it as well. */
-export const VERBS = [
-  'create',
-  'identity',
-  'import',
-  'kill',
-  'restart',
-  'alive',
-  'cutTelemetry',
-  'setClockSynchronised',
-  'setDiskCapacity',
-  'guest',
-  'report',
-  'refusedByGate',
-] as const
-export type Verb = (typeof VERBS)[number]
+export type Verb =
+  | 'create'
+  | 'identity'
+  | 'import'
+  | 'kill'
+  | 'restart'
+  | 'alive'
+  | 'cutTelemetry'
+  | 'setClockSynchronised'
+  | 'setDiskCapacity'
+  | 'guest'
+  | 'report'
+  | 'refusedByGate'
 
 export interface Request {
   id: number

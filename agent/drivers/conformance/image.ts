@@ -68,9 +68,17 @@ export function imageConformance(name: string, make: () => Promise<ImageHarness>
       expect(await holds(ID, 0, written)).toBe(true)
     })
 
-    test('two who ask at once for one disk get one disk', async () => {
-      const [a, b] = await Promise.all([create(ID, h.good), create(ID, h.good)])
-      expect(a).toEqual(b)
+    test('who asks for a disk that is being made gets that one, and never overwrites it later', async () => {
+      const first = h.driver.create(ID, h.good, never())
+      await h.pass(h.withinMs / 2)
+      const second = h.driver.create(ID, h.good, never())
+      await h.pass(h.withinMs / 2)
+      await first
+      const written = new Uint8Array(CHUNK_BYTES).fill(7)
+      await h.driver.writeChunk(ID, 0, written)
+      await h.pass(h.withinMs)
+      expect(await second).toEqual(await first)
+      expect(await holds(ID, 0, written)).toBe(true)
     })
 
     test('an image that is not what its digest says makes no disk', () => refused(h.wrongDigest, 'ImageDigestMismatch'))

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { WireGuardConfig, WireGuardDriver, WireGuardPeer, WireGuardPeerState } from '../wireguard/port.ts'
 import { eventually, type Pass } from './harness.ts'
 
-export interface WireGuardMachine {
+interface WireGuardMachine {
   driver: WireGuardDriver
   privateKey: string
   publicKey: string

@@ -3,7 +3,6 @@
 import {
   BALLOON_EVENT_MS,
   BALLOON_MIB_PER_SECOND,
-  BALLOON_POLL_MS,
   BALLOON_STUCK_MS,
   BOOT_MS,
   CACHE_FILL_MIB_PER_SECOND,
@@ -15,6 +14,9 @@ import {
   VM_OVERHEAD_MIB,
 } from '../figures.ts'
 import type { VmEnd, VmLifecycle, VmSpec, VmState } from './port.ts'
+
+/** Differences this small, in MiB or ms, are floating point's and not the guest's. */
+const ROUNDING = 1e-6
 
 /** How a guest behaves; every field has a default, so a script names only what is odd about it. */
 export interface GuestBehaviour {
@@ -91,7 +93,7 @@ export function isAlive(guest: Guest): boolean {
 }
 
 /** Do its processors run? */
-export function isRunning(guest: Guest): boolean {
+function isRunning(guest: Guest): boolean {
   return isAlive(guest) && guest.lifecycle !== 'paused'
 }
 
@@ -126,7 +128,7 @@ export function setTarget(guest: Guest, targetMiB: number): void {
 }
 
 /** What the guest cannot do without by now, MiB. */
-export function needMiB({ spec, behaviour, ranMs }: Guest): number {
+function needMiB({ spec, behaviour, ranMs }: Guest): number {
   const base = behaviour.needMiB ?? spec.floorMiB * NEED_SHARE_OF_FLOOR
   const peak = Math.min(spec.maxMiB, behaviour.needPeakMiB ?? spec.maxMiB)
   return Math.min(Math.max(base, peak), spec.maxMiB, base + ((behaviour.needGrowthMiBPerSecond ?? 0) * ranMs) / 1000)
@@ -153,18 +155,44 @@ export function untilChange(guest: Guest): number {
   if (guest.lifecycle === 'stopping') return Math.max(1, guest.stopLeftMs)
   if (guest.lifecycle === 'starting') return Math.max(1, guest.bootLeftMs)
   const crashMs = (behaviour.crashAfterMs ?? Number.POSITIVE_INFINITY) - guest.ranMs
-  return Math.max(1, Math.min(crashMs, guest.balloon === 'Moving' ? BALLOON_POLL_MS : untilShortage(guest)))
+  return Math.max(1, Math.min(crashMs, untilBalloon(guest), untilShortage(guest)))
 }
 
-/** When its growing need will have reached what it has, or when it will do something about being short. */
+/** MiB a second by which what it has changes now: the balloon follows its target as far as the guest will. */
+function balloonSpeed({ balloon, behaviour, targetMiB, actualMiB }: Guest): number {
+  const { balloonDriver = true, givesBack = true } = behaviour
+  if (balloon !== 'Moving' || !balloonDriver) return 0
+  if (targetMiB > actualMiB) return BALLOON_MIB_PER_SECOND
+  return givesBack ? -BALLOON_MIB_PER_SECOND : 0
+}
+
+/** When the balloon will have arrived, will be told of, or will be found not to move. */
+function untilBalloon(guest: Guest): number {
+  if (guest.balloon !== 'Moving') return Number.POSITIVE_INFINITY
+  const speed = balloonSpeed(guest)
+  if (speed === 0) return BALLOON_STUCK_MS - guest.stillMs
+  const arrivalMs = Math.ceil(((guest.targetMiB - guest.actualMiB) / speed) * 1000 - ROUNDING)
+  return Math.min(arrivalMs, Math.max(1, BALLOON_EVENT_MS - guest.quietMs))
+}
+
+/** When its need will exceed what it has, or when it will do something about that. */
 function untilShortage(guest: Guest): number {
-  const growth = guest.behaviour.needGrowthMiBPerSecond ?? 0
+  if (isShort(guest)) {
+    return guest.behaviour.onShortage === 'panic' ? SHORTAGE_PANIC_MS - (guest.shortMs ?? 0) : 1
+  }
   const need = needMiB(guest)
-  if (need > guest.actualMiB && guest.behaviour.onShortage === 'panic') return SHORTAGE_PANIC_MS - (guest.shortMs ?? 0)
-  const grows = growth > 0 && needMiB({ ...guest, ranMs: guest.ranMs + 1 }) > need
-  if (!grows) return Number.POSITIVE_INFINITY
-  if (need >= guest.actualMiB) return BALLOON_EVENT_MS
-  return Math.ceil(((guest.actualMiB - need) / growth) * 1000)
+  const grows = needMiB({ ...guest, ranMs: guest.ranMs + 1 }) > need
+  const growth = grows ? (guest.behaviour.needGrowthMiBPerSecond ?? 0) : 0
+  // What it has follows its need from here on: the host sees that no oftener than the balloon's events come.
+  if (guest.balloon === 'Drifted') return grows ? BALLOON_EVENT_MS : Number.POSITIVE_INFINITY
+  const closing = growth - balloonSpeed(guest)
+  if (closing <= 0) return Number.POSITIVE_INFINITY
+  // The first millisecond after the crossing, also when rounding puts the crossing a hair before or after it.
+  return Math.floor(((guest.actualMiB - need) / closing) * 1000 + ROUNDING) + 1
+}
+
+function isShort(guest: Guest): boolean {
+  return needMiB(guest) > guest.actualMiB + ROUNDING
 }
 
 /** Lets `ms` pass, never more than `untilChange`, during which it got `processors`. Returns what happened, in order. */
@@ -206,13 +234,11 @@ function advanceMemory(guest: Guest, ms: number): GuestChange[] {
 
 /** The guest follows the target, as far as it can and will. */
 function moveBalloon(guest: Guest, ms: number): void {
-  const { balloonDriver = true, givesBack = true } = guest.behaviour
-  const wanted = guest.targetMiB - guest.actualMiB
-  const willing = balloonDriver && (wanted > 0 || givesBack)
-  if (willing) {
-    const step = (BALLOON_MIB_PER_SECOND * ms) / 1000
-    const arrives = step >= Math.abs(wanted)
-    guest.actualMiB = arrives ? guest.targetMiB : guest.actualMiB + Math.sign(wanted) * step
+  const speed = balloonSpeed(guest)
+  if (speed !== 0) {
+    const moved = guest.actualMiB + (speed * ms) / 1000
+    const arrives = Math.sign(speed) * (moved - guest.targetMiB) > -ROUNDING
+    guest.actualMiB = arrives ? guest.targetMiB : moved
     guest.stillMs = 0
     if (arrives) guest.balloon = 'Converged'
     return
@@ -221,13 +247,12 @@ function moveBalloon(guest: Guest, ms: number): void {
   if (guest.stillMs < BALLOON_STUCK_MS) return
   // A target that cannot be reached is taken back to what is, so that a guest that recovers is not squeezed by surprise.
   guest.targetMiB = guest.actualMiB
-  guest.balloon = balloonDriver ? 'Stuck' : 'DriverAbsent'
+  guest.balloon = (guest.behaviour.balloonDriver ?? true) ? 'Stuck' : 'DriverAbsent'
 }
 
 /** True when the guest panics. Otherwise deflate-on-oom gives it what it needs: an unasked rise over the target. */
 function feelShortage(guest: Guest, ms: number): boolean {
-  const need = needMiB(guest)
-  if (need <= guest.actualMiB) {
+  if (!isShort(guest)) {
     guest.shortMs = undefined
     return false
   }
@@ -236,7 +261,7 @@ function feelShortage(guest: Guest, ms: number): boolean {
     guest.shortMs = guest.shortMs === undefined ? 0 : guest.shortMs + ms
     return guest.shortMs >= SHORTAGE_PANIC_MS
   }
-  guest.actualMiB = need
+  guest.actualMiB = needMiB(guest)
   if (guest.actualMiB > guest.targetMiB) guest.balloon = 'Drifted'
   return false
 }

@@ -185,7 +185,7 @@ test('looking often or seldom makes no difference to what becomes of a guest', (
       expect(often.guest?.actualMiB).toBeCloseTo(once.guest?.actualMiB ?? 0, 3)
       expect(often.guest?.cpuTimeMs).toBeCloseTo(once.guest?.cpuTimeMs ?? 0, 3)
     }),
-    { numRuns: 500 },
+    { numRuns: 1000 },
   )
 })
 
