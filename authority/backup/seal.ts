@@ -16,7 +16,7 @@ export interface ScryptCost {
 }
 
 /** 128 MiB and about half a second: what RFC 7914 calls for where a person waits, with room for slower years. */
-export const SCRYPT_COST: ScryptCost = { n: 2 ** 17, r: 8, p: 1 }
+const SCRYPT_COST: ScryptCost = { n: 2 ** 17, r: 8, p: 1 }
 /** A header asks for the work, and is read before anything is proved: at most 1 GiB. */
 const MAX_MEMORY = 2 ** 30
 const SALT = 16

@@ -11,7 +11,7 @@ import type { Allotted } from './rollout.ts'
 const REVISION = 'revision'
 const ROLLOUT = 'rollout/'
 
-export interface Revisions {
+interface Revisions {
   revision: Revision
   told: Revision
 }

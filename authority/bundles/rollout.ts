@@ -74,7 +74,7 @@ export interface Repair {
   heardMs: number
 }
 
-export const isUnreadable = (seen: Seen): boolean => seen.hasReport && seen.version === undefined
+const isUnreadable = (seen: Seen): boolean => seen.hasReport && seen.version === undefined
 
 /** Has the node staged something else after what it applied? The next APPLY would switch to it. */
 const overtaken = ({ applied, staged }: Seen): boolean =>
@@ -83,7 +83,7 @@ const overtaken = ({ applied, staged }: Seen): boolean =>
   staged.digest !== applied.digest &&
   compareRevision(staged, applied) > 0
 
-export const isSettled = (digest: Digest, seen: Seen): boolean => seen.applied?.digest === digest && !overtaken(seen)
+const isSettled = (digest: Digest, seen: Seen): boolean => seen.applied?.digest === digest && !overtaken(seen)
 
 export function stageOf(digest: Digest, seen: Seen): Exclude<BundleState['stage'], 'None'> {
   if (isUnreadable(seen)) return 'Refused'
@@ -93,7 +93,7 @@ export function stageOf(digest: Digest, seen: Seen): Exclude<BundleState['stage'
 }
 
 /** A member of a batch that APPLY need not wait for. */
-export function isReadyForApply(digest: Digest, seen: Seen): boolean {
+function isReadyForApply(digest: Digest, seen: Seen): boolean {
   const stage = stageOf(digest, seen)
   return stage === 'Applied' ? isSettled(digest, seen) : stage !== 'Pending'
 }

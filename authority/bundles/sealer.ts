@@ -5,7 +5,7 @@ import { encodeSignedBundle, sealBundle } from '../../protocol/bundle/seal.ts'
 import type { Revision, Term } from '../../protocol/ids.ts'
 import type { Keys } from '../keys/keys.ts'
 
-export interface SealOptions {
+interface SealOptions {
   node: string
   revision: Revision
   content: BundleContent

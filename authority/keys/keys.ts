@@ -19,7 +19,7 @@ import {
   x25519PublicKey,
 } from '../../protocol/keys.ts'
 
-export const AUTHORITY_FILE = 'authority'
+const AUTHORITY_FILE = 'authority'
 export const OPERATOR_FILE = 'operator.secret'
 
 /** The secret halves are not enumerable: neither JSON, nor the logger, nor an inspection shows them. */

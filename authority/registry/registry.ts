@@ -13,7 +13,7 @@ import type { NodeId } from '../../protocol/ids.ts'
 import { signDomain, verifyDomain } from '../../protocol/sign.ts'
 import { serial } from '../allocation/serial.ts'
 
-export const REGISTRY_FILE = 'nodes.jsonl'
+const REGISTRY_FILE = 'nodes.jsonl'
 
 const id = z.string().regex(/^[0-9a-f]{32}$/)
 const head = z.strictObject({ count: z.int().min(0), hash: z.string().regex(/^[0-9a-f]{64}$/) })

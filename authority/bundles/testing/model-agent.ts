@@ -5,7 +5,7 @@ import { openSignedBundle, type TrustedAuthority } from '../../../protocol/bundl
 import { compareRevision, type Digest, type RevisionMark, type Term } from '../../../protocol/ids.ts'
 import type { HeldBundle, NodeReport } from '../../../protocol/telemetry/report.ts'
 
-export interface Held extends HeldBundle {
+interface Held extends HeldBundle {
   content: BundleContent
 }
 

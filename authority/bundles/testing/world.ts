@@ -16,7 +16,7 @@ const SIGNING = generateEd25519(seededRandom(7))
 const AUTHORITY = 'a'.repeat(32)
 const KEY = `${'A'.repeat(43)}=`
 
-export interface Publication {
+interface Publication {
   node: string
   term: number
   revision: number
@@ -25,7 +25,7 @@ export interface Publication {
   why: string
 }
 
-export type Happening = ({ type: 'push' } & Publication) | { type: 'apply'; revision: number; term: number }
+type Happening = ({ type: 'push' } & Publication) | { type: 'apply'; revision: number; term: number }
 
 /** A content told apart by `mtu`; `address` of the authority and others as asked. */
 export function contentOf(octet: number, mtu: number, authority = '10.8.0.1'): WantedContent {
