@@ -92,6 +92,7 @@ test('whatever is wanted, withdrawn and answered in whatever order, no packet is
     | { kind: 'withdraw' }
     | { kind: 'wait'; ms: number }
     | { kind: 'ping' }
+    | { kind: 'pingAll' }
     | { kind: 'apply' }
     | { kind: 'hear'; connected: boolean }
     | { kind: 'ceiling' }
@@ -104,7 +105,7 @@ test('whatever is wanted, withdrawn and answered in whatever order, no packet is
     }),
     fc.record({ kind: fc.constant('withdraw' as const) }),
     fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 200_000 }) }),
-    fc.record({ kind: fc.constantFrom('ping' as const, 'apply' as const, 'ceiling' as const) }),
+    fc.record({ kind: fc.constantFrom('ping' as const, 'pingAll' as const, 'apply' as const, 'ceiling' as const) }),
     fc.record({ kind: fc.constant('hear' as const), connected: fc.boolean() }),
   )
   fc.assert(
@@ -125,6 +126,7 @@ test('whatever is wanted, withdrawn and answered in whatever order, no packet is
         if (one.kind === 'want') plan.want('s', 'a', [{ op: OP.POWER, ...one }], nowMs)
         if (one.kind === 'withdraw') plan.want('s', 'a', [], nowMs)
         if (one.kind === 'ping') plan.ping('a', nowMs)
+        if (one.kind === 'pingAll') receive(plan.broadcast(OP.PING, 0, ['a'], times()).packets)
         if (one.kind === 'apply') receive(plan.broadcast(OP.APPLY, 1, ['a'], times()).packets)
         if (one.kind === 'ceiling') floor = plan.ceiling('a', EPOCH + nowMs)
         if (one.kind === 'hear') {

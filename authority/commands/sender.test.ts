@@ -162,6 +162,22 @@ describe('a node that is not Connected', () => {
     expect(world.n(2).obeyed).toContainEqual(expect.objectContaining(power(1, 1)))
   })
 
+  test('gets what was backing off as soon as it is heard', async () => {
+    const { world, downlink } = await converged(2)
+    const cut = world.network.rules.part('10.8.0.1', '10.8.0.2')
+    await world.run(70_000)
+    downlink.commands.want('Node/n2', 'n2', [isolate])
+    await world.run(3_600_000)
+    cut()
+    await world.clock.advance(1)
+    expect(world.n(2).obeyed).not.toContainEqual(expect.objectContaining(isolate))
+    await world.n(2).connect()
+    world.n(2).snapshot()
+    await world.clock.advance(4_000)
+    expect(downlink.fleet.view('n2').liveness).toBe('Fresh')
+    expect(world.n(2).obeyed.at(-1)).toMatchObject(isolate)
+  })
+
   test('gets no copy of what is for another', async () => {
     const world = await lab(3)
     const downlink = await world.start()
@@ -238,6 +254,21 @@ describe('the brake (law 12)', () => {
     const from = world.network.datagrams.length
     await world.clock.advance(600_000)
     expect(world.network.datagrams.length).toBe(from)
+  })
+
+  test('copies that still wait are dropped', async () => {
+    const { world, downlink } = await converged(60)
+    await world.clock.advance(950)
+    for (const node of world.nodes) downlink.commands.want(`Node/${node.name}`, node.name, [isolate])
+    await world.setBrake('stop')
+    await world.clock.advance(60)
+    const from = world.network.datagrams.length
+    await world.clock.advance(10_000)
+    expect(world.network.datagrams.length).toBe(from)
+    const sent = world.counted.get('ppn_command_copies_total Sent') ?? 0
+    const dropped = world.counted.get('ppn_command_copies_total DroppedBraked') ?? 0
+    expect(dropped).toBeGreaterThan(0)
+    expect(sent + dropped).toBe(60 * 59)
   })
 
   test('one that cannot be read is set', async () => {

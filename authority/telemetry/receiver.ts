@@ -122,8 +122,6 @@ export async function startReceiver(options: ReceiverOptions, signal: AbortSigna
       for (const older of connections.slice(0, connections.indexOf(held))) older.close()
     }
     const take = (from: Held, bytes: Uint8Array): void => {
-      // A node that was retired, moved or enrolled anew is another one.
-      if (roster.byAddress(entry.address) !== entry) return void from.close()
       const head = readFrameHead(bytes)
       if (!head) return void refuse(from, 'BadFrame')
       if (!versions.has(head.version)) return void refuse(from, 'UnknownVersion')
@@ -143,6 +141,7 @@ export async function startReceiver(options: ReceiverOptions, signal: AbortSigna
   const dropNode = (node: string): void => {
     for (const held of of(node)) held.close()
   }
+  // A node that was retired, moved or enrolled anew is another one.
   const unsubscribe = roster.subscribe(dropNode)
   const listener = await options.transport.listen(options.address, options.port, accept)
   signal.addEventListener(

@@ -82,6 +82,31 @@ describe('what counts (law 2)', () => {
     expect(world.sentTo('10.8.0.2', OP.PING, from).length).toBeGreaterThan(0)
   })
 
+  test('a frame in the name of an earlier term counts for nothing, whatever marks it holds', async () => {
+    const { world, downlink } = await converged(2)
+    await downlink.stop()
+    const second = await world.start()
+    await world.connectAll()
+    await world.clock.advance(6_000)
+    expect(second.fleet.view('n2').liveness).toBe('Fresh')
+    world.n(2).write(world.n(2).frame({ term: 1, body: { ...world.n(2).report(), isolated: true } }))
+    await world.clock.settle()
+    expect(second.fleet.view('n2')).toMatchObject({ liveness: 'Fresh', report: { isolated: false } })
+  })
+
+  test('the mark of a PING of our term that we never sent counts for nothing', async () => {
+    const world = await lab(2)
+    world.network.rules.add({ to: '10.8.0.2', protocol: 'udp', cut: true })
+    const downlink = await world.start()
+    await world.clock.advance(1_000)
+    world.n(2).term = downlink.reign.term()
+    world.n(2).marks.set('1/0', { op: 1, slot: 0, term: world.n(2).term, sequence: 5, value: 0, state: 'done' })
+    await world.n(2).connect()
+    world.n(2).snapshot()
+    await world.clock.settle()
+    expect(downlink.fleet.view('n2').liveness).toBe('Unheard')
+  })
+
   test('frames recorded under the last reign refresh nothing when they are played back', async () => {
     const world = await lab(2)
     const first = await world.start()
@@ -270,6 +295,40 @@ describe('what comes in', () => {
     expect(discarded(world, 'DeltaWithoutBase')).toBe(1)
   })
 
+  test('after a frame that was lost, deltas wait for the next snapshot', async () => {
+    const { world, downlink } = await converged(2)
+    const wrong = world.n(2).frame({ type: 'delta', body: { isolated: true } })
+    const inside = JSON.parse(Buffer.from(wrong.subarray(5, -16)).toString()) as object
+    const versions = new Map([
+      [1, { write: () => ({ ...inside, surprise: 1 }), read: TELEMETRY_VERSIONS.get(1)!.read }],
+    ])
+    const { term } = world.n(2)
+    const frame = { ...(inside as Parameters<typeof sealFrame>[0]), term }
+    world.n(2).write(sealFrame(frame, world.n(2).keys(term).telemetry, { versions }))
+    world.n(2).delta({ agentVersion: '0.2.0' })
+    await world.clock.settle()
+    expect(discarded(world, 'DeltaWithoutBase')).toBe(1)
+    expect(downlink.fleet.view('n2').report?.agentVersion).toBe('0.1.0')
+  })
+
+  test('a connection that says nothing is closed after 30 s, and a fifth one of a node costs the oldest', async () => {
+    const { world } = await converged(2)
+    const open = async () => {
+      const { signal } = new AbortController()
+      const connection = await world.network.transport().connect('10.8.0.2', '10.8.0.1', 8091, signal)
+      connection.stream.on('error', () => {})
+      connection.stream.resume()
+    }
+    const connections = () => world.counted.get('ppn_telemetry_connections')
+    const before = connections() ?? 0
+    for (let i = 0; i < 5; i++) await open()
+    await world.clock.settle()
+    expect(discarded(world, 'TooManyConnections')).toBe(2)
+    expect(connections()).toBe(before - 1 + 4)
+    await world.clock.advance(30_000)
+    expect(connections()).toBe(before - 1)
+  })
+
   test('the newest connection with a valid frame wins; one without takes nothing away', async () => {
     const { world, downlink } = await converged(2)
     const transport = world.network.transport()
@@ -295,6 +354,10 @@ describe('what comes in', () => {
     await world.clock.settle()
     expect(discarded(world, 'RateLimited')).toBeGreaterThan(50)
     await world.clock.advance(10_000)
+    // Something was lost: what builds on it waits for a snapshot.
+    world.n(2).delta({ agentVersion: '0.2.0' })
+    await world.clock.settle()
+    expect(discarded(world, 'DeltaWithoutBase')).toBe(1)
     world.n(2).says = { isolated: false }
     world.n(2).snapshot()
     await world.clock.settle()
@@ -389,6 +452,19 @@ describe('a node that no command reaches', () => {
       await world.clock.advance(1_000)
     }
     expect(world.needs).toEqual(Array(3).fill({ node: 'n2', why: 'MarksLost' }))
+  })
+
+  test('is named only when the start is over', async () => {
+    const { world, downlink } = await converged(3)
+    await downlink.stop()
+    world.n(2).marksLost = true
+    await world.start()
+    await world.n(2).connect()
+    world.n(2).snapshot()
+    await world.clock.advance(4_000)
+    expect(world.needs).toEqual([])
+    await world.clock.advance(1_000)
+    expect(world.needs).toEqual([{ node: 'n2', why: 'MarksLost' }])
   })
 
   test('is named when it lost its bundle', async () => {

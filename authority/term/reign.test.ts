@@ -235,6 +235,24 @@ describe('after a restore', () => {
     expect(heardFirst[0]).toBeGreaterThan(0)
   })
 
+  test('a node is not taken for heard while its claims are being made durable', async () => {
+    const world = await lab(1)
+    await beginRestore(memoryRecords(world.facts), { term: 0, revision: 10 }, ['n1'])
+    let done: () => void = () => {}
+    const takeClaims = () => new Promise<void>((resolve) => (done = resolve))
+    const downlink = await world.start({ takeClaims })
+    // It was reached by the PING before it could say anything.
+    await world.clock.advance(6_000)
+    expect(world.n(1).term).toBe(downlink.reign.term())
+    await world.n(1).connect()
+    world.n(1).snapshot()
+    await world.clock.advance(9_000)
+    expect(downlink.fleet.view('n1').liveness).toBe('Unheard')
+    done()
+    await world.run(10_000)
+    expect(downlink.fleet.view('n1').liveness).toBe('Fresh')
+  })
+
   test('our own term, reported by a node that we sent nothing, was another reign: ours goes above it', async () => {
     const { world, downlink } = await restored([5])
     await world.connectAll()
