@@ -39,6 +39,27 @@ test('concurrent appends are all there, in the order of the calls', async () => 
   expect((await log.entries()).map((line) => line.entry)).toEqual(Array.from({ length: 50 }, (_, i) => ({ i })))
 })
 
+test('many entries go in one write, chained and in order, between those of others', async () => {
+  const files = memoryFiles()
+  const writes: number[] = []
+  const append = files.append
+  files.append = (name, bytes) => {
+    writes.push(bytes.length)
+    return append(name, bytes)
+  }
+  const log = await openChainedLog(files, NAME)
+  const heads = await Promise.all([
+    log.append({ a: 1 }),
+    log.appendAll([{ a: 2 }, { a: 3 }]),
+    log.append({ a: 4 }),
+    log.appendAll([]),
+  ])
+  expect(heads.map((head) => head.count)).toEqual([1, 3, 4, 4])
+  expect(writes.length).toBe(3)
+  expect((await log.entries()).map((line) => line.entry)).toEqual([{ a: 1 }, { a: 2 }, { a: 3 }, { a: 4 }])
+  expect(await log.verify()).toEqual(log.head())
+})
+
 describe('a changed file is refused', () => {
   const tampered = async (change: (text: string) => string) => {
     const files = await written({ a: 1 }, { a: 2 }, { a: 3 })

@@ -16,7 +16,7 @@ export interface ChainHead {
   hash: string
 }
 
-export interface ChainLine<E extends object = Record<string, unknown>> {
+interface ChainLine<E extends object = Record<string, unknown>> {
   n: number
   hash: string
   entry: E

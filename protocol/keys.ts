@@ -66,8 +66,8 @@ export interface NodeKeyOptions {
   enrolmentId: EnrolmentId
 }
 
-export const COMMAND_KEY_LABEL = 'ppn-command-key/1'
-export const TELEMETRY_KEY_LABEL = 'ppn-telemetry-key/1'
+const COMMAND_KEY_LABEL = 'ppn-command-key/1'
+const TELEMETRY_KEY_LABEL = 'ppn-telemetry-key/1'
 
 /** `deriveNodeKeys` for many terms of the same two parties: the curve is computed once. */
 export function nodeKeySchedule(options: NodeKeyOptions): (term: Term) => NodeKeys {

@@ -8,7 +8,7 @@ import { type StreamEnd, streamPair, type Wire } from './memory-stream.ts'
 import { seededRandom } from './seeded-random.ts'
 
 /** What befalls traffic in one direction. Where several rules match, the newest decides alone. */
-export interface Rule {
+interface Rule {
   /** Absent: any. */
   from?: string
   to?: string
@@ -30,7 +30,7 @@ export interface Rule {
   jitterMs?: number
 }
 
-export interface Datagram {
+interface Datagram {
   /** Clock.now() of sending. */
   timeMs: number
   from: string
@@ -42,7 +42,7 @@ export interface Datagram {
 }
 
 /** Bytes that one end of a connection wrote; none for its end or reset. */
-export interface Segment {
+interface Segment {
   timeMs: number
   from: string
   to: string

@@ -23,7 +23,7 @@ const key = z.string().length(44)
 const u32 = z.int().min(0).max(0xffff_ffff)
 const port = z.int().min(1).max(65535)
 
-export const bundlePeer = z.strictObject({
+const bundlePeer = z.strictObject({
   nodeId: id as unknown as z.ZodType<NodeId>,
   name: z.string().min(1).max(63),
   publicKey: key,
@@ -42,7 +42,7 @@ const minSequence = z.strictObject({
   sequence: u32 as unknown as z.ZodType<Sequence>,
 })
 
-export const bundleArchive = z.strictObject({
+const bundleArchive = z.strictObject({
   id: id as unknown as z.ZodType<ArchiveId>,
   name: z.string().min(1).max(63),
   namespace: z.string().min(1).max(63),
@@ -67,7 +67,7 @@ export const bundleArchive = z.strictObject({
 })
 export type BundleArchive = z.output<typeof bundleArchive>
 
-export const bundlePool = z.strictObject({
+const bundlePool = z.strictObject({
   reservedMiB: z.int().min(0) as unknown as z.ZodType<MiB>,
   overcommitPercent: z.int().min(100).max(400),
   balloon: z.strictObject({
@@ -80,7 +80,7 @@ export const bundlePool = z.strictObject({
 })
 export type BundlePool = z.output<typeof bundlePool>
 
-export const bundleAuthority = z.strictObject({
+const bundleAuthority = z.strictObject({
   id: id as unknown as z.ZodType<AuthorityId>,
   /** X25519, base64. */
   commandPublicKey: key,

@@ -1,7 +1,7 @@
 import { AT, COMMAND_BYTES, type CommandPacket, OP_RULES } from './layout.ts'
 import { type Op, TARGET_ALL } from './ops.ts'
 
-export type CommandFault = 'BadLength' | 'UnknownOp' | 'BadTarget' | 'BadSlot' | 'BadValue'
+type CommandFault = 'BadLength' | 'UnknownOp' | 'BadTarget' | 'BadSlot' | 'BadValue'
 export type DecodedCommand = { ok: true; command: CommandPacket } | { ok: false; reason: CommandFault }
 
 /** The target byte, for a receiver that first of all passes over what is for others; 0 for a wrong length. */

@@ -2,7 +2,7 @@
 import { PpnError } from '../../base/errors.ts'
 import type { Sequence } from '../ids.ts'
 
-export const TICKS_PER_SECOND = 16
+const TICKS_PER_SECOND = 16
 const MS_PER_TICK = 1000 / TICKS_PER_SECOND
 const MAX = 0xffff_ffff
 

@@ -3,7 +3,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { concat, idBytes, lp, u32 } from '../bytes.ts'
 import { AT, COMMAND_BYTES, type CommandContext, TAG_BYTES } from './layout.ts'
 
-export const COMMAND_LABEL = 'ppn-cmd/1'
+const COMMAND_LABEL = 'ppn-cmd/1'
 
 /** What is tagged before bytes 0-8: label, mesh, authority, node, enrolment (16 bytes each) and term (u32), each length-prefixed. */
 export function tagPrefix(context: CommandContext): Uint8Array {

@@ -11,23 +11,23 @@ import { BUNDLE_LIMIT } from '../bundle/seal.ts'
 import { concat, u32 } from '../bytes.ts'
 import type { ArchiveId, Digest, FencingEpoch } from '../ids.ts'
 
-export const SYNC_TYPE = { bundle: 1, offer: 2, chunk: 3, end: 4 } as const
+const SYNC_TYPE = { bundle: 1, offer: 2, chunk: 3, end: 4 } as const
 export const CHUNK_BYTES = 1024 * 1024
 /** A proof for 2^32 chunks. */
-export const MAX_PROOF = 32
+const MAX_PROOF = 32
 const HASH_BYTES = 32
 const CHUNK_HEAD = 5
 /** Of one frame, type included, without its length. */
 export const SYNC_FRAME_LIMIT = 1 + Math.max(BUNDLE_LIMIT, CHUNK_HEAD + MAX_PROOF * HASH_BYTES + CHUNK_BYTES)
 
-export const diskOffer = z.strictObject({
+const diskOffer = z.strictObject({
   archive: z.string().regex(/^[0-9a-f]{32}$/) as unknown as z.ZodType<ArchiveId>,
   fencingEpoch: z.int().min(0).max(0xffff_ffff) as unknown as z.ZodType<FencingEpoch>,
   /** Root of the chunk list, 64 hex digits: what the receiver's bundle must name. */
   root: z.string().regex(/^[0-9a-f]{64}$/) as unknown as z.ZodType<Digest>,
   sizeBytes: z.int().min(1),
 })
-export type DiskOffer = z.output<typeof diskOffer>
+type DiskOffer = z.output<typeof diskOffer>
 
 export type SyncFrame =
   | { type: 'bundle'; bundle: Uint8Array }

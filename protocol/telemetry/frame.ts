@@ -11,11 +11,11 @@ import { concat, u32 } from '../bytes.ts'
 import type { Term } from '../ids.ts'
 import { type FrameHeader, frameHeader, type NodeReportDelta, nodeReport, nodeReportDelta } from './report.ts'
 
-export const TELEMETRY_VERSION = 1
+const TELEMETRY_VERSION = 1
 /** Of one frame, without its length. */
 export const FRAME_LIMIT = 64 * 1024
 /** A whole report with every list at its bound fits in fewer. */
-export const MAX_PARTS = 64
+const MAX_PARTS = 64
 const TAG_BYTES = 16
 const AT = { version: 0, term: 1, json: 5 } as const
 /** Left of a frame for its body, after the bytes above and the longest header, type and numbering. */
@@ -87,7 +87,7 @@ export function readFrameHead(bytes: Uint8Array): { version: number; term: Term 
   return { version: view.getUint8(AT.version), term: view.getUint32(AT.term) }
 }
 
-export type FrameFault = 'FrameLength' | 'FrameVersion' | 'FrameTag' | 'FrameMalformed'
+type FrameFault = 'FrameLength' | 'FrameVersion' | 'FrameTag' | 'FrameMalformed'
 export type OpenedFrame = { ok: true; frame: TelemetryFrame } | { ok: false; reason: FrameFault }
 
 /** Opens a frame under the telemetry key of the term it names. Nothing of its JSON is read before the tag holds. */

@@ -34,7 +34,7 @@ function compareKeys(a: unknown, b: unknown): number {
 }
 
 /** The entries in the order of their keys. */
-export function sorted<L extends ListName>(list: ListRule<L>, entries: readonly Entry<L>[]): Entry<L>[] {
+function sorted<L extends ListName>(list: ListRule<L>, entries: readonly Entry<L>[]): Entry<L>[] {
   return [...entries].sort((a, b) => compareKeys(list.keyOf(a), list.keyOf(b)))
 }
 

@@ -14,7 +14,7 @@ const count = z.int().min(0)
 export const heldBundle = z.strictObject({ term, revision: u32 as unknown as z.ZodType<Revision>, digest })
 export type HeldBundle = z.output<typeof heldBundle>
 
-export const mark = z.strictObject({
+const mark = z.strictObject({
   op: z.int().min(1).max(255) as unknown as z.ZodType<Op>,
   slot: z.int().min(0).max(255) as unknown as z.ZodType<Slot>,
   term,
@@ -42,7 +42,7 @@ export type Lifecycle = (typeof LIFECYCLES)[number]
 export const REFUSALS = ['Stuck', 'DriverAbsent', 'Drifted', 'BackOff', 'Failed'] as const
 export type RefusalReason = (typeof REFUSALS)[number]
 
-export const archiveReport = z.strictObject({
+const archiveReport = z.strictObject({
   id: id as unknown as z.ZodType<ArchiveId>,
   slot: z.int().min(1).max(255) as unknown as z.ZodType<Slot>,
   name: label,
@@ -81,7 +81,7 @@ export const archiveReport = z.strictObject({
 })
 export type ArchiveReport = z.output<typeof archiveReport>
 
-export const peerReport = z.strictObject({
+const peerReport = z.strictObject({
   nodeId: id as unknown as z.ZodType<NodeId>,
   name: label,
   publicKey: z.string().length(44),
@@ -155,7 +155,7 @@ export type NodeReport = z.output<typeof nodeReport>
  * What a delta takes away, by the key of each list's entries. `fields` are optional members of the report; refusals
  * go by reason.
  */
-export const removals = z.strictObject({
+const removals = z.strictObject({
   fields: z.array(z.enum(['registryHead', 'told', 'interface'])).optional(),
   marks: z.array(z.tuple([z.int(), z.int()])).optional(),
   peers: z.array(id).optional(),
