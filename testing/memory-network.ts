@@ -144,8 +144,7 @@ export function memoryNetwork(clock: Clock, random: RandomBytes = seededRandom(1
     return {
       carry(bytes, arrive) {
         if (bytes) segments.push({ timeMs: clock.now(), from, to, port, bytes })
-        const due = clock.monotonic() + delayOf(ruleFor('tcp', from, to, port))
-        queue.push({ dueMs: Math.max(due, queue.at(-1)?.dueMs ?? 0), arrive })
+        queue.push({ dueMs: clock.monotonic() + delayOf(ruleFor('tcp', from, to, port)), arrive })
         move()
       },
     }
