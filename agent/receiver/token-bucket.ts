@@ -18,7 +18,8 @@ export function tokenBucket(clock: Clock, capacity: number, perSecond: number): 
   }
   return {
     has() {
-      fill()
+      // Asked for every packet: while there is a token, the clock need not be.
+      if (tokens < 1) fill()
       return tokens >= 1
     },
     take() {
