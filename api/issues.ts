@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import { suggest } from './suggest.ts'
 
-export type IssueCode =
+type IssueCode =
   | 'NotAnObject'
   | 'UnknownVersion'
   | 'UnknownKind'

@@ -4,11 +4,11 @@
 import fs from 'node:fs'
 import fsp from 'node:fs/promises'
 
-export type Maybe<T> = T | Promise<T>
+type Maybe<T> = T | Promise<T>
 
-export type EntryType = 'file' | 'folder' | 'link' | 'other'
+type EntryType = 'file' | 'folder' | 'link' | 'other'
 
-export interface Entry {
+interface Entry {
   name: string
   type: EntryType
 }

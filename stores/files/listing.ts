@@ -2,7 +2,7 @@
 import type { FileStat, FolderFs } from './fs.ts'
 
 /** Entries looked at before a folder is taken for a mistake (`ppn up /`). */
-export const ENTRY_LIMIT = 100_000
+const ENTRY_LIMIT = 100_000
 
 export interface ListedFile {
   /** Relative to the root, as a person would name it. */

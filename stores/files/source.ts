@@ -10,9 +10,9 @@ import type { FolderReader, ReadOutcome, RootIdentity } from './reader.ts'
 import type { FolderWatch, WatchFolder } from './watch.ts'
 
 /** From the first hint to the reading: an editor's write and rename, a script's few files come as one. */
-export const DEBOUNCE_MS = 50
+const DEBOUNCE_MS = 50
 /** Into the debounce: what changed is read and parsed now, so that at its end only a second listing is left. */
-export const PREPARE_MS = 25
+const PREPARE_MS = 25
 /** However quiet the watcher: inotify loses events, and knows nothing of a switched symlink above the root. */
 export const RESCAN_MS = 10_000
 /** Between readings where nothing tells of changes, and while the folder cannot be read. */
@@ -20,7 +20,7 @@ export const POLL_MS = 2_000
 /** While git or an editor is at work. */
 export const RETRY_MS = 250
 /** How long work in progress goes unmentioned: longer than a checkout of a fleet, shorter than a person waits. */
-export const UNSETTLED_GRACE_MS = 2_000
+const UNSETTLED_GRACE_MS = 2_000
 
 /** A watcher's failures after which watching is given up for polling. */
 const EXHAUSTED = ['ENOSPC', 'EMFILE', 'ENFILE']

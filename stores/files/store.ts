@@ -20,7 +20,7 @@ import { runFolderSource } from './source.ts'
 import { chokidarWatch, type WatchFolder } from './watch.ts'
 
 /** Holds a name on this machine for as long as the process lives; throws PpnError `FileLocked`. */
-export type HoldLock = (name: string) => Promise<{ release(): Promise<void> }>
+type HoldLock = (name: string) => Promise<{ release(): Promise<void> }>
 
 export interface FilesStoreOptions {
   /** The folder of YAML; may be a link, may be missing. */

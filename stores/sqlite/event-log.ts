@@ -6,7 +6,7 @@ import { batch } from './batch.ts'
 import type { Database } from './open.ts'
 
 /** Events kept; the longest unrepeated go first. */
-export const EVENT_LIMIT = 10_000
+const EVENT_LIMIT = 10_000
 
 export interface RecordedEvent {
   kind: string

@@ -5,7 +5,7 @@ import { batch } from './batch.ts'
 import type { Database } from './open.ts'
 
 /** Rows kept for each key. */
-export const HISTORY_LIMIT = 20
+const HISTORY_LIMIT = 20
 
 export interface HistoryRow {
   /** Clock.now() when it was appended. */
