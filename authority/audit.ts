@@ -7,9 +7,9 @@ export const AUDIT_FILE = 'audit.jsonl'
 /** A line waits this long for company before it is written. */
 export const AUDIT_GROUP_MS = 50
 /** Lines held while the disk refuses them; older ones are dropped, counted, and the log says so. */
-export const AUDIT_BACKLOG = 100_000
+const AUDIT_BACKLOG = 100_000
 
-export type AuditKind = 'command' | 'publication' | 'refusal' | 'confirmation' | 'term'
+type AuditKind = 'command' | 'publication' | 'refusal' | 'confirmation' | 'term'
 
 /** What the audit needs of a chained log. */
 export interface AuditLog {

@@ -7,9 +7,9 @@ export const BRAKE_FILE = 'brake'
 /** Law 12: what is looked at before an effect is never older than this. */
 export const BRAKE_MAX_AGE_MS = 5_000
 /** How often `watch` looks, so that lifting the brake is noticed while nothing wants to go out. */
-export const BRAKE_POLL_MS = 2_000
+const BRAKE_POLL_MS = 2_000
 
-export interface BrakeState {
+interface BrakeState {
   set: boolean
   reason?: string
 }

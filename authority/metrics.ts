@@ -65,7 +65,7 @@ export const METRICS = {
   ppn_brake_set: { type: 'gauge', help: '1 while the brake is set or cannot be read' },
 } as const satisfies Record<string, MetricSpec>
 
-export type MetricName = keyof typeof METRICS
+type MetricName = keyof typeof METRICS
 
 /** What the parts of the authority count with; a label's value is given alone, its name is in the table. */
 export interface Metrics {

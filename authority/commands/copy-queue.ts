@@ -11,7 +11,7 @@ export const COPY_TICK_MS = 4
 /** Twice the largest fan-out. */
 export const COPY_QUEUE_MAX = 131_072
 
-export interface Datagram {
+interface Datagram {
   bytes: Uint8Array
   address: string
 }

@@ -11,7 +11,7 @@ import { burstOf, delayAfter, OPS_TO_UNHEARD } from './schedule.ts'
 import type { NextSequence } from './sequences.ts'
 
 /** Half of the 120 s after which a synchronised node refuses a sequence. */
-export const REFRESH_MS = 60_000
+const REFRESH_MS = 60_000
 /** While no sequence may be given: the wall clock may be set meanwhile, so look again this often. */
 const SEQUENCE_POLL_MS = 1_000
 

@@ -10,10 +10,10 @@ import { opSlot, sequences } from './sequences.ts'
 import { type TokenBucket, tokenBucket } from './token-bucket.ts'
 
 /** Addressed packets to one node: its socket buffer holds some 270 small datagrams by default. */
-export const NODE_PACKETS_PER_SECOND = 4_000
-export const NODE_BURST = 64
+const NODE_PACKETS_PER_SECOND = 4_000
+const NODE_BURST = 64
 /** A node that keeps drawing PINGs gets one this often. */
-export const DRAW_SPACING_MS = 2_000
+const DRAW_SPACING_MS = 2_000
 
 /** One packet to put on the wire now. */
 export interface Packet {
@@ -46,7 +46,7 @@ export interface Times {
   wallMs: number
 }
 
-export type Planner = ReturnType<typeof commandPlanner>
+type Planner = ReturnType<typeof commandPlanner>
 
 interface NodeState {
   deliveries: Map<number, Delivery>

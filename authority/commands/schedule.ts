@@ -4,11 +4,11 @@ import { OP, type Op } from '../../protocol/command/ops.ts'
 /** The first packets of a command, in milliseconds after it was due. SEVER's three are these. */
 export const BURST_MS = [0, 100, 300] as const
 /** Then every 2 s, doubling ... */
-export const RETRY_MS = 2_000
+const RETRY_MS = 2_000
 /** ... up to this for a node that is Connected, ... */
-export const RETRY_CAP_MS = 30_000
+const RETRY_CAP_MS = 30_000
 /** ... and up to this for one that is not. */
-export const UNHEARD_CAP_MS = 300_000
+const UNHEARD_CAP_MS = 300_000
 /** Each wait is up to this share longer or shorter, so that many commands do not keep step. */
 const JITTER = 0.2
 

@@ -7,18 +7,18 @@ import type { RandomBytes } from '../../base/random.ts'
 import type { Transport } from '../../base/transport.ts'
 import type { Commands, PendingCommand, WantedCommand } from '../../controllers/ports/commands.ts'
 import type { Fleet } from '../../controllers/ports/fleet.ts'
-import { commandEncoder } from '../../protocol/command/encode.ts'
-import { type CommandPacket, OP_RULES } from '../../protocol/command/layout.ts'
-import { OP, type Op, opName, TARGET_ALL } from '../../protocol/command/ops.ts'
-import type { AuthorityId, MeshId, Revision, SequenceMark, Term } from '../../protocol/ids.ts'
+import { OP_RULES } from '../../protocol/command/layout.ts'
+import { OP, type Op, opName } from '../../protocol/command/ops.ts'
+import type { AuthorityId, MeshId, Revision, SequenceMark } from '../../protocol/ids.ts'
 import type { Audit } from '../audit.ts'
 import type { Brake } from '../brake.ts'
 import { type Metrics, noMetrics } from '../metrics.ts'
 import type { Roster, RosterEntry } from '../roster.ts'
 import type { NodeKeyRing } from '../term/node-keys.ts'
 import type { Reign } from '../term/reign.ts'
-import { COPY_TICK_MS, copyQueue } from './copy-queue.ts'
+import { copySender } from './copy-sender.ts'
 import type { NodeFacts } from './delivery.ts'
+import { packetEncoder } from './packet-encoder.ts'
 import { commandPlanner, type Packet, type Times } from './planner.ts'
 import { BURST_MS } from './schedule.ts'
 
@@ -53,7 +53,7 @@ export interface CommandSenderOptions {
   port: number
 }
 
-export interface BroadcastResult {
+interface BroadcastResult {
   /** Nodes that the packet was sent to. */
   sent: string[]
   /** Nodes that it was not sent to, and why. */
@@ -85,12 +85,11 @@ export interface CommandSender extends Commands {
 export async function startCommandSender(options: CommandSenderOptions, signal: AbortSignal): Promise<CommandSender> {
   const { clock, roster, reign, fleet, brake, audit, log, metrics = noMetrics } = options
   const socket = await options.transport.bindUdp(options.address, ANY_PORT, () => {})
-  const copies = copyQueue()
-  const encoders = new Map<string, { entry: RosterEntry; term: Term; encode: (packet: CommandPacket) => Uint8Array }>()
+  const copies = copySender({ ...options, socket }, signal)
+  const encode = packetEncoder(options)
   let timer: Timer | undefined
   let pumping = false
   let again = false
-  let copying = false
 
   const facts = (node: string): NodeFacts => {
     const view = fleet.view(node)
@@ -111,64 +110,21 @@ export async function startCommandSender(options: CommandSenderOptions, signal: 
   })
   const times = (): Times => ({ nowMs: clock.monotonic(), wallMs: clock.now() })
 
-  const encode = (packet: Packet, entry: RosterEntry): Uint8Array => {
-    const term = reign.term()
-    let known = encoders.get(entry.node)
-    if (known?.entry !== entry || known.term !== term) {
-      const { meshId, authorityId } = options
-      const context = { meshId, authorityId, nodeId: entry.nodeId, enrolmentId: entry.enrolmentId, term }
-      known = { entry, term, encode: commandEncoder(options.keys.of(entry, term).command, context) }
-      encoders.set(entry.node, known)
-    }
-    const { op, slot, value, sequence } = packet
-    return known.encode({ op, slot, value, sequence, target: packet.toAll ? TARGET_ALL : entry.target })
-  }
-  /** A node whose key is no key must not hold up the others. */
-  const encoded = (packet: Packet, entry: RosterEntry): Uint8Array | undefined => {
-    try {
-      return encode(packet, entry)
-    } catch (error) {
-      metrics.count('ppn_command_send_failures_total')
-      log.error({ node: entry.node, error: String(error) }, 'a command could not be made')
-      return undefined
-    }
-  }
+  /** Who gets a copy: every other node that is Connected. */
+  const others = (addressed: RosterEntry): string[] =>
+    roster
+      .all()
+      .filter((entry) => entry !== addressed && fleet.view(entry.node).liveness === 'Fresh')
+      .map((entry) => entry.address)
   const emit = (packet: Packet): void => {
     const entry = roster.get(packet.node)
-    const bytes = entry && encoded(packet, entry)
+    const bytes = entry && encode(packet, entry, reign.term())
     if (!entry || !bytes) return
     reign.noteSent(packet.node)
     metrics.count('ppn_commands_sent_total', opName(packet.op))
     // A packet that the kernel refuses is one that got lost: it is repeated like any other.
     socket.send(bytes, entry.address, options.port).catch(() => metrics.count('ppn_command_send_failures_total'))
-    if (packet.copies) copyToOthers(bytes, entry)
-  }
-
-  const copyToOthers = (bytes: Uint8Array, addressed: RosterEntry): void => {
-    const others = roster.all().filter((entry) => entry !== addressed && !reign.silence(entry.node))
-    const connected = others.filter((entry) => fleet.view(entry.node).liveness === 'Fresh')
-    const dropped = copies.add(
-      bytes,
-      connected.map((entry) => entry.address),
-    )
-    if (dropped > 0) metrics.count('ppn_command_copies_total', 'DroppedQueueFull', dropped)
-    if (!copying && copies.size() > 0) {
-      copying = true
-      clock.after(0, () => void sendCopies())
-    }
-  }
-  const sendCopies = async (): Promise<void> => {
-    const free = await brake.guard()
-    if (!free || signal.aborted) metrics.count('ppn_command_copies_total', 'DroppedBraked', copies.clear())
-    for (const { bytes, address } of copies.take(clock.monotonic())) {
-      socket.send(bytes, address, options.port).then(
-        () => metrics.count('ppn_command_copies_total', 'Sent'),
-        () => metrics.count('ppn_command_copies_total', 'Failed'),
-      )
-    }
-    metrics.gauge('ppn_command_copies_queued', copies.size())
-    copying = copies.size() > 0
-    if (copying) clock.after(COPY_TICK_MS, () => void sendCopies())
+    if (packet.copies) copies.send(bytes, others(entry))
   }
 
   const auditPacket = ({ op, node, slot, value, sequence }: Packet, how: object = {}): void =>

@@ -29,9 +29,9 @@ export interface OrderState {
 
 export const noOrder: OrderState = { left: [] }
 
-export type OrderFault = 'BootIdReturned' | 'SequenceNotRising' | 'UptimeWentBack'
+type OrderFault = 'BootIdReturned' | 'SequenceNotRising' | 'UptimeWentBack'
 /** Why a frame in order is not believed yet: to be counted, and to draw a PING. */
-export type ProofReason = 'BootIdUnproven' | 'UptimeLags'
+type ProofReason = 'BootIdUnproven' | 'UptimeLags'
 
 export type Seen = { ok: false; fault: OrderFault } | { ok: true; state: OrderState; unproven?: ProofReason }
 

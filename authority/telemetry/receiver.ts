@@ -18,9 +18,9 @@ import type { Roster, RosterEntry } from '../roster.ts'
 import type { NodeKeyRing } from '../term/node-keys.ts'
 
 /** A connection without a valid frame is closed after this long. */
-export const FIRST_FRAME_MS = 30_000
+const FIRST_FRAME_MS = 30_000
 /** Connections of one node; with one more, the oldest goes. */
-export const CONNECTIONS_PER_NODE = 4
+const CONNECTIONS_PER_NODE = 4
 
 export interface TelemetryConnection {
   readonly entry: RosterEntry

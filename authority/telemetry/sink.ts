@@ -19,24 +19,19 @@ import type { NodeKeyRing } from '../term/node-keys.ts'
 import type { Reign } from '../term/reign.ts'
 import { claimsOf } from '../term/restore.ts'
 import { sameButMoving } from './moving.ts'
+import { type OnReceiptNeed, onReceiptNeeds } from './needs.ts'
 import { accepted, noOrder, type OrderState, seen } from './order.ts'
 import { startReceiver, type TelemetryConnection } from './receiver.ts'
 
 /** A node is Stale after this long without a frame that counts. */
-export const STALE_MS = 60_000
+const STALE_MS = 60_000
 /** Frames of one node, charged after the tag: room for a snapshot of several parts and a burst of deltas. */
-export const FRAMES_PER_SECOND = 50
-export const FRAME_BURST = 200
+const FRAMES_PER_SECOND = 50
+const FRAME_BURST = 200
 /** Terms that an agent tries beyond its own. */
-export const TERM_REACH = 16
-/** The same need of the same node is told this often. */
-const NEED_SPACING_MS = 10_000
-
-/** Why no command reaches a node, so that only a bundle onReceipt can. */
-export type OnReceiptNeed = 'TermBehind' | 'MarksLost' | 'BundleLost'
-
+const TERM_REACH = 16
 /** The PINGs of this process; served by the command sender. */
-export interface Pings {
+interface Pings {
   /** A PING under a fresh sequence to this node, repeated until `settle`. */
   draw(node: string): void
   settle(node: string): void
@@ -74,7 +69,6 @@ interface NodeState {
   report?: NodeReport
   /** The report that listeners last heard of. */
   told?: NodeReport
-  needs: Map<OnReceiptNeed, { toldMs: number; waiting: boolean }>
   timer?: Timer
 }
 
@@ -95,7 +89,7 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
     let state = nodes.get(node)
     if (!state) {
       const bucket = tokenBucket(FRAMES_PER_SECOND, FRAME_BURST)
-      state = { order: noOrder, bucket, heard: 'Never', heardMs: 0, needs: new Map() }
+      state = { order: noOrder, bucket, heard: 'Never', heardMs: 0 }
       nodes.set(node, state)
     }
     return state
@@ -129,21 +123,12 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
     notify(node)
   }
 
-  const need = (node: string, why: OnReceiptNeed): void => {
-    const state = of(node)
-    const before = state.needs.get(why)
-    if (before && clock.monotonic() - before.toldMs < NEED_SPACING_MS) return
-    const silence = reign.silence(node)
-    if (silence === 'Superseded') return
-    const waiting = silence !== undefined
-    state.needs.set(why, { toldMs: waiting ? Number.NEGATIVE_INFINITY : clock.monotonic(), waiting })
-    if (!waiting) options.needsOnReceipt(node, why)
-  }
+  const needs = onReceiptNeeds(options)
   /** Losses are told by agents that obey no command, hence in frames that show no mark of ours. */
   const needsOf = (node: string, frame: TelemetryFrame): void => {
-    if (reign.term() - frame.term > TERM_REACH) need(node, 'TermBehind')
-    if (frame.body.marksLost) need(node, 'MarksLost')
-    if (frame.body.bundleLost) need(node, 'BundleLost')
+    if (reign.term() - frame.term > TERM_REACH) needs.tell(node, 'TermBehind')
+    if (frame.body.marksLost) needs.tell(node, 'MarksLost')
+    if (frame.body.bundleLost) needs.tell(node, 'BundleLost')
   }
 
   const watchSilence = (node: string, state: NodeState): void => {
@@ -264,6 +249,7 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
   const forget = (node: string): void => {
     nodes.get(node)?.timer?.cancel()
     nodes.delete(node)
+    needs.forget(node)
     livenessChanged(node)
   }
   const all = (): void => {
@@ -280,10 +266,7 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
     reign.subscribe((change) => {
       if (change.type === 'muted') return void livenessChanged(change.node)
       if (change.type === 'superseded') return void all()
-      for (const [node, state] of nodes) {
-        const waiting = [...state.needs].filter(([, told]) => told.waiting).map(([why]) => why)
-        for (const why of waiting) need(node, why)
-      }
+      needs.flush()
     }),
   ]
   gaugeLiveness()

@@ -29,14 +29,13 @@ export interface Downlink {
 }
 
 /**
- * Watches the brake, raises the term, begins to listen, and sends the first PING to 255 when the start is over. Rejects with `Conflict`
+ * Raises the term, begins to listen, and sends the first PING to 255 when the start is over. Rejects with `Conflict`
  * when another process reigns, and with the error of the transport when a port cannot be had.
  */
 export async function startDownlink(options: DownlinkOptions, signal: AbortSignal): Promise<Downlink> {
   const { records, brake, roster, ports } = options
   const keys = nodeKeyRing({ meshId: options.meshId, commandSecret: options.commandSecret })
   await brake.read()
-  brake.watch(signal)
   const known = lastConnected(records).filter((node) => roster.get(node))
   const reign = await openReign({ ...options, lastConnected: known }, signal)
 

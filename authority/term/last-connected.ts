@@ -5,7 +5,7 @@ import type { Logger } from '../../base/log.ts'
 import type { Fleet } from '../../controllers/ports/fleet.ts'
 import type { RecordStore } from '../../controllers/ports/store.ts'
 
-export const LAST_CONNECTED_RECORD = 'lastConnected'
+const LAST_CONNECTED_RECORD = 'lastConnected'
 const WRITE_EVERY_MS = 1_000
 
 export function lastConnected(records: Pick<RecordStore, 'get'>): readonly string[] {

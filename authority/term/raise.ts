@@ -2,7 +2,7 @@
 import type { RecordStore } from '../../controllers/ports/store.ts'
 import type { Term } from '../../protocol/ids.ts'
 
-export const TERM_RECORD = 'term'
+const TERM_RECORD = 'term'
 
 /** The last term recorded; 0 when this state never reigned. */
 export function recordedTerm(records: Pick<RecordStore, 'get'>): Term {

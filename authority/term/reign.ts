@@ -29,11 +29,7 @@ export interface ReignOptions {
   takeClaims?(node: string, claims: Claims, base: { term: Term; revision: number }): Promise<void>
 }
 
-export type ReignChange =
-  | { type: 'opened' }
-  | { type: 'superseded' }
-  | { type: 'muted'; node: string }
-  | { type: 'raised' }
+type ReignChange = { type: 'opened' } | { type: 'superseded' } | { type: 'muted'; node: string } | { type: 'raised' }
 
 export interface Reign {
   term(): Term
@@ -42,7 +38,6 @@ export interface Reign {
   silence(node: string): 'Listening' | 'Superseded' | undefined
   /** Something that can raise the node's term (a packet addressed to it, a bundle) goes out to it now. */
   noteSent(node: string): void
-  wasSent(node: string): boolean
   /**
    * A frame with a valid tag came from the node. `claims` come with a whole report. Returns whether the frame may be
    * taken as news of the node: not if it speaks against us, nor before a restore has taken what it claims.
@@ -139,7 +134,6 @@ export async function openReign(options: ReignOptions, signal: AbortSignal): Pro
       return state.phase === 'Superseded' || state.against.has(node) ? 'Superseded' : undefined
     },
     noteSent: (node) => void sent.add(node),
-    wasSent: (node) => sent.has(node),
     heard(entry, term, claims) {
       const progress = restoring.get(entry.node)
       if (progress && restore && withinReach(restore.base.term, claims?.term ?? term)) {

@@ -4,7 +4,7 @@ import type { RecordStore } from '../../controllers/ports/store.ts'
 import type { ArchiveId, FencingEpoch, Revision, Term } from '../../protocol/ids.ts'
 import type { NodeReport } from '../../protocol/telemetry/report.ts'
 
-export const RESTORE_RECORD = 'restore'
+const RESTORE_RECORD = 'restore'
 /** How far above the restored state one node may lift a counter. */
 export const RESTORE_REACH = 2 ** 20
 

@@ -12,11 +12,11 @@ import { memoryRecords } from '../../allocation/testing/memory-records.ts'
 import { auditTo } from '../../audit.ts'
 import { BRAKE_FILE, fileBrake } from '../../brake.ts'
 import { rosterOf } from '../../roster.ts'
-import type { OnReceiptNeed } from '../../telemetry/sink.ts'
+import type { OnReceiptNeed } from '../../telemetry/needs.ts'
 import { type Downlink, type DownlinkOptions, startDownlink } from '../downlink.ts'
 import { COMMAND_PORT, ModelNode, TELEMETRY_PORT } from './model-node.ts'
 
-export const AUTHORITY = '10.8.0.1'
+const AUTHORITY = '10.8.0.1'
 const MESH_ID = 'a'.repeat(32)
 const AUTHORITY_ID = 'b'.repeat(32)
 
@@ -89,6 +89,8 @@ export async function lab(count: number, options: { hubs?: number; listen?: bool
       },
     })
     const logger = silentLogger()
+    const brake = fileBrake({ files, clock })
+    brake.watch(stop.signal)
     const log = { appendAll: async (entries: readonly object[]) => void audited.push(...(entries as typeof audited)) }
     const downlink = await startDownlink(
       {
@@ -97,7 +99,7 @@ export async function lab(count: number, options: { hubs?: number; listen?: bool
         random,
         log: logger,
         audit: auditTo({ log, clock, logger }),
-        brake: fileBrake({ files, clock }),
+        brake,
         roster,
         metrics: {
           count: (name, label = '', by = 1) => {
