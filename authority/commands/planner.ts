@@ -46,8 +46,6 @@ export interface Times {
   wallMs: number
 }
 
-type Planner = ReturnType<typeof commandPlanner>
-
 interface NodeState {
   deliveries: Map<number, Delivery>
   /** Value last put on the wire, by (op, slot). */
