@@ -5,6 +5,7 @@ import type { ErrorCode } from '../../base/errors.ts'
 import { type ReadPlace, readDocuments } from '../common/documents.ts'
 import { type ProblemPlace, problemOf } from '../common/problem.ts'
 import { locateIn } from './locate.ts'
+import { parsePlainYaml } from './plain-yaml.ts'
 
 /** Far above any fleet in one file (10,000 objects are 5 MB); below what would stop the control plane for long. */
 export const FILE_LIMIT_BYTES = 16 * 1024 * 1024
@@ -24,6 +25,8 @@ function plainOf(document: Document): unknown {
 const firstLine = (message: string) => message.split('\n', 1)[0]!.replace(/ at line \d+, column \d+:?$/, '')
 
 function parseText(file: string, text: string): ReadPlace {
+  const simple = parsePlainYaml(text)
+  if (simple) return readDocuments(file, simple, locateIn(file, text))
   const documents = parseAllDocuments(text) as Document[]
   const error = documents.flatMap(({ errors }) => errors)[0]
   if (error) {
