@@ -33,6 +33,8 @@ export interface Fleet {
   files: Map<string, Uint8Array>
   object(kind: Kind, name: string, namespace?: string): AnyObject | undefined
   condition(kind: Kind, name: string, type?: string): Pick<Condition, 'status' | 'reason'> | undefined
+  /** Declares objects, also for every authority that starts later. */
+  declare(...objects: unknown[]): void
   /** Advances until `done`, a second at a time; throws with everything not Ready after `withinMs`. */
   until(done: () => boolean, withinMs?: number): Promise<void>
   untilReady(withinMs?: number): Promise<void>
@@ -70,13 +72,19 @@ export async function startFleet(objects: readonly unknown[], options: { seed?: 
   const world = fileWorld(memoryFiles())
   const nodes = new Map<string, SimulatedNode>()
   const events: RecordedEvent[] = []
-  const declared: unknown[] = [...objects]
+  /** What the source says: it outlives every authority. */
+  const declared = new Map<string, unknown>()
+  const remember = (more: readonly unknown[]) => {
+    for (const o of more as { kind: string; metadata: { name: string } }[])
+      declared.set(`${o.kind}/${o.metadata.name}`, o)
+  }
+  remember(objects)
   let running: { stop: AbortController; authority: Authority; store: MemoryStore } | undefined
 
   const start = async () => {
     const stop = new AbortController()
     const store = memoryStore({ clock, random, state })
-    store.apply(...declared)
+    store.apply(...declared.values())
     const authority = await startAuthority(
       {
         store,
@@ -179,6 +187,10 @@ export async function startFleet(objects: readonly unknown[], options: { seed?: 
         .filter(({ ready }) => ready?.status !== 'True')
         .map(({ name, ready }) => `${name}: ${ready?.status} ${ready?.reason}: ${ready?.message}`)
       throw new Error(`not within ${withinMs} ms of virtual time; not Ready:\n${waiting.join('\n')}`)
+    },
+    declare(...more) {
+      remember(more)
+      running?.store.apply(...more)
     },
     untilReady: (withinMs) =>
       fleet.until(

@@ -47,7 +47,7 @@ test('law 2: with telemetry cut, what was Ready becomes Unknown within the windo
       ?.report()
       ?.archives.map((a) => a.lifecycle),
   ).toEqual(['Running', 'Suspended'])
-  fleet.store.apply(archive(4, 'edge-2'))
+  fleet.declare(archive(4, 'edge-2'))
   await fleet.clock.advance(60_000)
   expect(fleet.condition('Archive', 'cluster-totebox-test-4')?.status).not.toBe('True')
   for (const node of fleet.nodes.values()) node.cutTelemetry(false)
@@ -103,7 +103,7 @@ test('law 6: a restart of the authority costs one PING a node, no other command 
 test('law 1: on no connection does the listener ever write a byte', async () => {
   fleet = await startFleet(office())
   await fleet.untilReady()
-  fleet.store.apply(spoke('edge-2', { isolated: true }))
+  fleet.declare(spoke('edge-2', { isolated: true }))
   await fleet.clock.advance(60_000)
   const listeners: Record<number, (address: string) => boolean> = {
     8091: (address) => address === '10.8.0.1',
@@ -124,7 +124,7 @@ test('law 12: under the brake nothing goes out, over a restart as well, and rele
   fleet.files.set('brake', Buffer.from('a person said so\n'))
   await fleet.clock.advance(6_000)
   const [datagrams, segments] = [fleet.network.datagrams.length, fleet.network.segments.length]
-  fleet.store.apply(archive(1, 'edge-1', { runState: 'Suspended' }), archive(2, 'edge-1'))
+  fleet.declare(archive(1, 'edge-1', { runState: 'Suspended' }), archive(2, 'edge-1'))
   await fleet.clock.advance(60_000)
   await fleet.restartAuthority()
   await fleet.clock.advance(60_000)
@@ -132,7 +132,7 @@ test('law 12: under the brake nothing goes out, over a restart as well, and rele
   expect(pushesSince(segments)).toEqual([])
   expect(fleet.condition('Node', 'edge-1')).toEqual({ status: 'Unknown', reason: 'Braked' })
   fleet.files.delete('brake')
-  fleet.store.apply(archive(1, 'edge-1', { runState: 'Suspended' }), archive(2, 'edge-1'))
+  fleet.declare(archive(1, 'edge-1', { runState: 'Suspended' }), archive(2, 'edge-1'))
   await fleet.untilReady()
   expect(
     fleet.nodes
@@ -145,19 +145,19 @@ test('law 12: under the brake nothing goes out, over a restart as well, and rele
 test('a bad hub endpoint published: every node goes back by itself, says Reverted, and is held until it is mended', async () => {
   fleet = await startFleet(office())
   await fleet.untilReady()
-  fleet.store.apply(hub('relay', { endpoint: 'nowhere.example:51820' }))
+  fleet.declare(hub('relay', { endpoint: 'nowhere.example:51820' }))
   await fleet.clock.advance(5 * 60_000)
   expect(fleet.condition('Node', 'edge-1', 'ConfigApplied')).toEqual({ status: 'False', reason: 'Held' })
   expect(fleet.authority.publisher.state('edge-1')).toMatchObject({ stage: 'Reverted', held: true })
   expect(fleet.nodes.get('edge-1')?.report()?.peers[0]?.path).not.toBe('Down')
-  fleet.store.apply(hub('relay'))
+  fleet.declare(hub('relay'))
   await fleet.untilReady(300_000)
 })
 
 test('an isolated node keeps the link to the authority and nothing else, and released it has the rest again', async () => {
   fleet = await startFleet(office())
   await fleet.untilReady()
-  fleet.store.apply(spoke('edge-2', { isolated: true }))
+  fleet.declare(spoke('edge-2', { isolated: true }))
   await fleet.until(() => fleet.nodes.get('edge-2')?.report()?.isolated === true)
   await fleet.untilReady()
   expect(
@@ -166,7 +166,7 @@ test('an isolated node keeps the link to the authority and nothing else, and rel
       ?.report()
       ?.peers.map((p) => p.allowedIPs),
   ).toEqual([['10.8.0.1/32']])
-  fleet.store.apply(spoke('edge-2'))
+  fleet.declare(spoke('edge-2'))
   await fleet.untilReady()
   expect(fleet.nodes.get('edge-2')?.report()?.isolated).toBe(false)
 })
