@@ -112,6 +112,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
   await resumeRestore(files, store.records, registry, publisher.revision())
 
   const manager = createManager({
+    keep: options.keepRun,
     clock,
     log,
     random01: () => Buffer.from(random(4)).readUInt32BE() / 2 ** 32,

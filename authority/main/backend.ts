@@ -1,11 +1,13 @@
 // What the admin socket offers, over a running authority.
-import { KINDS, keyOf, parseKey } from '../../api/meta.ts'
+import { KINDS, keyOf, type ObjectKey, parseKey } from '../../api/meta.ts'
 import type { AnyObject } from '../../api/v1alpha1/index.ts'
 import { PpnError } from '../../base/errors.ts'
 import type { Files } from '../../base/files.ts'
+import type { RunRecord } from '../../controllers/runtime/history.ts'
 import { armorBundle } from '../../protocol/bundle/armor.ts'
 import { fingerprint, toBase64 } from '../../protocol/keys.ts'
 import type { EventLog } from '../../stores/sqlite/event-log.ts'
+import type { History } from '../../stores/sqlite/history.ts'
 import type { AdminBackend, AdminEvent, AdminWatchEvent } from '../admin/backend.ts'
 import { BRAKE_FILE } from '../brake.ts'
 import { OPERATOR_FILE } from '../keys/keys.ts'
@@ -15,6 +17,7 @@ import { storeWatch } from './watch.ts'
 export interface BackendOptions {
   authority: Authority
   events: Pick<EventLog, 'list'>
+  history: Pick<History, 'list'>
   files: Files
   version: string
   /** Resolved paths. */
@@ -38,6 +41,13 @@ export function adminBackend(options: BackendOptions): AdminBackend {
 
   const mustBe = (node: string) => {
     if (!store.get('Node', node)) throw new PpnError('ObjectNotFound', { key: keyOf('Node', node) })
+  }
+  /** Those of this process, and before them what earlier ones kept. */
+  const runsOf = (key: ObjectKey): RunRecord[] => {
+    const own = manager.history(key)
+    const since = own[0]?.startedMs ?? Number.POSITIVE_INFINITY
+    const kept = options.history.list(key).map((row) => row.entry as RunRecord)
+    return [...kept.filter((run) => run.startedMs < since), ...own]
   }
   const objects: AdminBackend['objects'] = ({ kind, namespace, name }) =>
     (kind ? [kind] : KINDS)
@@ -75,7 +85,7 @@ export function adminBackend(options: BackendOptions): AdminBackend {
       return {
         key,
         object,
-        runs: manager.history(key),
+        runs: runsOf(key),
         node,
         pending: node === undefined ? [] : commands.pending(node),
         bundle: node === undefined ? undefined : publisher.state(node),

@@ -6,11 +6,14 @@ import type { RandomBytes } from '../../base/random.ts'
 import type { Transport } from '../../base/transport.ts'
 import type { Store } from '../../controllers/ports/store.ts'
 import type { EventRecorder } from '../../controllers/ports/world.ts'
+import type { RunRecord } from '../../controllers/runtime/history.ts'
 
 export interface AuthorityOptions {
   /** Started by `startAuthority`; closed by its owner. */
   store: Store
   events: EventRecorder
+  /** Where the runs of reconcilers go that are worth keeping. */
+  keepRun?(run: RunRecord): void
   /** The state folder: keys/, nodes.jsonl, audit.jsonl, brake. */
   files: Files
   transport: Transport

@@ -8,7 +8,7 @@ import { holdAbstractLock } from '../../base/lock.ts'
 import type { Logger } from '../../base/log.ts'
 import type { RandomBytes } from '../../base/random.ts'
 import type { Transport } from '../../base/transport.ts'
-import { openFilesStore } from '../../stores/files/store.ts'
+import { type FilesStoreOptions, openFilesStore } from '../../stores/files/store.ts'
 import type { AdminBackend } from '../admin/backend.ts'
 import { type AdminServer, serveAdmin } from '../admin/server.ts'
 import { backupState } from '../backup/backup.ts'
@@ -26,6 +26,8 @@ export interface StandaloneOptions {
   version: string
   metricsPort: number
   listenMs?: number
+  /** How the folder is read and watched; default: as its file system asks for. */
+  folder?: Pick<FilesStoreOptions, 'fs' | 'watch'>
   /** What is told when the metrics port is taken: the authority runs without it. */
   onMetricsPortTaken(port: number): void
 }
@@ -43,7 +45,10 @@ export interface Standalone {
 export async function startStandalone(options: StandaloneOptions, signal: AbortSignal): Promise<Standalone> {
   const { clock, random, log } = options
   const fleet = resolve(options.fleet)
-  const store = await openFilesStore({ root: fleet, state: options.state, clock, random, log, lock: holdAbstractLock })
+  const store = await openFilesStore({
+    ...options.folder,
+    ...{ root: fleet, state: options.state, clock, random, log, lock: holdAbstractLock },
+  })
   const state = realpathSync(options.state)
   const files = diskFiles(state)
   const metrics = new PromRegistry()
@@ -53,6 +58,7 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
       {
         store,
         events: store.events,
+        keepRun: (run) => store.history.append(run.key, run),
         files,
         transport: options.transport,
         clock,
@@ -70,6 +76,7 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
   const backend = adminBackend({
     authority,
     events: store.events,
+    history: store.history,
     files,
     version: options.version,
     fleet,

@@ -26,16 +26,19 @@ export interface History {
   forget(key: string): void
 }
 
-const idle = (run: RunRecord) => run.result !== 'error' && run.planned.length === 0 && run.did.length === 0
+/** It planned nothing, did nothing and did not fail. */
+export const isIdle = (run: RunRecord) => run.result !== 'error' && run.planned.length === 0 && run.did.length === 0
 
-export function createHistory(): History {
+/** `keep` gets every run that was not idle, for a place that outlives the process. */
+export function createHistory(keep: (run: RunRecord) => void = () => {}): History {
   const runs = new Map<string, RunRecord[]>()
   return {
     add(run) {
+      if (!isIdle(run)) keep(run)
       const kept = runs.get(run.key) ?? []
       const last = kept.at(-1)
       // An idle run after an idle run says nothing new; it must not push out the runs that did something.
-      if (last && idle(last) && idle(run) && last.controller === run.controller) kept.pop()
+      if (last && isIdle(last) && isIdle(run) && last.controller === run.controller) kept.pop()
       kept.push(run)
       if (kept.length > RUNS_KEPT) kept.shift()
       runs.set(run.key, kept)

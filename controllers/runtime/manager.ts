@@ -12,6 +12,8 @@ export interface ManagerOptions {
   random01: () => number
   metrics?: RuntimeMetrics
   backoff?: BackoffOptions
+  /** Gets every run that planned or did something, or failed. */
+  keep?(run: RunRecord): void
 }
 
 /**
@@ -35,7 +37,7 @@ export interface Manager {
 export function createManager(options: ManagerOptions): Manager {
   const { clock, log, random01 } = options
   const metrics = options.metrics ?? noRuntimeMetrics
-  const history = createHistory()
+  const history = createHistory(options.keep)
   const controllers = new Map<string, { spec: ControllerSpec; runner: Runner; started: boolean }>()
   let started = false
 
