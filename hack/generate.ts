@@ -2,16 +2,20 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { generateApiDoc } from './generate-api-doc.ts'
 import { generateCampus } from './generate-campus.ts'
 import { generateConditionsDoc } from './generate-conditions-doc.ts'
 import { generateCrds } from './generate-crds.ts'
+import { generateErrorsDoc } from './generate-errors-doc.ts'
 import { generateVectors } from './generate-vectors.ts'
 
 /** Each gives path -> content, the same bytes every time. */
 const GENERATORS: (() => Map<string, string> | Promise<Map<string, string>>)[] = [
+  generateApiDoc,
   generateCampus,
   generateConditionsDoc,
   generateCrds,
+  generateErrorsDoc,
   generateVectors,
 ]
 
