@@ -17,6 +17,35 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
+/** Suspension looks like a jump of the wall clock of at least this; less is not worth asking the system for. */
+const JUMP_MS = 50
+/** What the system tells of its uptime is rounded to 10 ms; only above this is a difference a suspension. */
+const UPTIME_ROUNDING_MS = 20
+/** A suspension during which the wall clock stood still as well is noticed after this. */
+const UPTIME_AGE_MS = 1_000
+
+/**
+ * CLOCK_BOOTTIME out of what is cheap to ask: process.hrtime stops while the machine sleeps, and os.uptime, which does
+ * not, reads a file and rounds to 10 ms. So the second is asked once a second, and whenever the wall clock has jumped
+ * against the first.
+ */
+function bootClock(): () => number {
+  let askedMs = performance.now()
+  let wallAheadMs = Date.now() - askedMs
+  let sleptMs = os.uptime() * 1000 - askedMs
+  return () => {
+    const nowMs = performance.now()
+    const aheadMs = Date.now() - nowMs
+    if (nowMs - askedMs > UPTIME_AGE_MS || Math.abs(aheadMs - wallAheadMs) > JUMP_MS) {
+      askedMs = nowMs
+      wallAheadMs = aheadMs
+      const nowSleptMs = os.uptime() * 1000 - nowMs
+      if (nowSleptMs - sleptMs > UPTIME_ROUNDING_MS) sleptMs = nowSleptMs
+    }
+    return nowMs + sleptMs
+  }
+}
+
 export function systemClock(): Clock {
   const after = (ms: number, fn: () => void): Timer => {
     const handle = setTimeout(fn, ms)
@@ -24,8 +53,7 @@ export function systemClock(): Clock {
   }
   return {
     now: () => Date.now(),
-    // libuv reads CLOCK_BOOTTIME here; process.hrtime stops while the machine sleeps.
-    monotonic: () => os.uptime() * 1000,
+    monotonic: bootClock(),
     after,
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
