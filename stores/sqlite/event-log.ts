@@ -45,16 +45,24 @@ export function eventLog(database: Database, clock: Clock, log: Logger, limit = 
     insert into event values (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)
     on conflict (uid, reason, generation) do update
     set count = count + 1, last_ms = excluded.last_ms, message = excluded.message, type = excluded.type`)
-  const prune = sql.prepare(`
+  const count = sql.prepare('select count(*) as rows from event')
+  const dropOldest = sql.prepare(`
     delete from event where (uid, reason, generation) in
-    (select uid, reason, generation from event order by last_ms desc, first_ms desc limit -1 offset ?)`)
+    (select uid, reason, generation from event order by last_ms, first_ms limit ?)`)
   const all = sql.prepare('select * from event order by last_ms, first_ms, uid, reason')
+  const counted = () => Number(count.get()?.rows)
+  /** Never below the number of rows: the table is counted only when it may be too long. */
+  let atMost = counted()
   const items = batch<Item>(database, log, (news) => {
     for (const e of news) {
       const { uid, reason, generation, kind, namespace = '', name, type, message, lastMs } = e
       put.run(uid, reason, generation, kind, namespace, name, type, message, lastMs, lastMs)
     }
-    prune.run(limit)
+    atMost += news.length
+    if (atMost <= limit) return
+    const rows = counted()
+    if (rows > limit) dropOldest.run(rows - limit)
+    atMost = Math.min(rows, limit)
   })
   const wanted = (event: RecordedEvent, filter: EventFilter) =>
     Object.entries(filter).every(([field, value]) => value === undefined || event[field as keyof EventFilter] === value)
