@@ -30,8 +30,8 @@ export type Addresses = Pick<Allocator, 'addressOf' | 'holderOf' | 'claimAddress
 
 export function addresses(options: { records: RecordStore; clock: Clock; serial: Serial }): Addresses {
   const { records, clock, serial } = options
-  /** uid -> its address; only a shortcut, every use is checked against the record. */
-  let shortcut: Map<string, string> | undefined
+  /** uid -> its address and the record's key; only a shortcut, every use is checked against the record. */
+  let shortcut: Map<string, { ip: string; key: string }> | undefined
 
   const fact = (ip: string) => {
     const record = records.get(PREFIX + ip)
@@ -45,12 +45,12 @@ export function addresses(options: { records: RecordStore; clock: Clock; serial:
 
   function addressOf(uid: string): string | undefined {
     const known = shortcut?.get(uid)
-    if (known !== undefined && isHolder(fact(known).value, uid)) return known
+    if (known && isHolder(records.get(known.key)?.value as AddressFact | undefined, uid)) return known.ip
     const held = all()
       .filter(({ value }) => value.state === 'Held')
       .sort((a, b) => a.value.claim - b.value.claim)
-    shortcut = new Map(held.map(({ ip, value }) => [value.uid, ip]))
-    return shortcut.get(uid)
+    shortcut = new Map(held.map(({ ip, value }) => [value.uid, { ip, key: PREFIX + ip }]))
+    return shortcut.get(uid)?.ip
   }
 
   /** The wall clock may jump either way; a freed instant far from now, on either side, no longer binds. */
@@ -128,7 +128,7 @@ export function addresses(options: { records: RecordStore; clock: Clock; serial:
       )
     }
     for (const other of others) await free(other.ip)
-    shortcut?.set(node.uid, ip)
+    shortcut?.set(node.uid, { ip, key: PREFIX + ip })
   }
 
   async function free(ip: string): Promise<void> {

@@ -86,12 +86,8 @@ export function slots(options: {
   }
 
   function factsOn(node: string): SlotFact[] {
-    const found: SlotFact[] = []
-    for (let slot = 1; slot <= HIGHEST_SLOT; slot++) {
-      const { value } = read(keyOf(node, slot))
-      if (value) found.push(value)
-    }
-    return found
+    const found = records.list(`${PREFIX}${node}/`).map((record) => record.value as SlotFact)
+    return found.sort((a, b) => a.placement.slot - b.placement.slot)
   }
 
   /** What this archive key left behind: held under an earlier uid, or released by Orphan and still on its node. */
