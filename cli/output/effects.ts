@@ -6,12 +6,12 @@ interface Loose {
   [key: string]: unknown
 }
 
-const hex = (value: number, bytes: number) => value.toString(16).padStart(bytes * 2, '0')
+const hex = (byte: number) => byte.toString(16).padStart(2, '0')
 
 const POWER_WORD: Readonly<Record<number, string>> = Object.fromEntries(Object.entries(POWER).map(([k, v]) => [v, k]))
 
 function meaning(op: number, value: number): string {
-  const name = opName(op) ?? `0x${hex(op, 1)}`
+  const name = opName(op) ?? `0x${hex(op)}`
   if (name === 'POWER') return `POWER ${POWER_WORD[value] ?? value}`
   if (name === 'BALLOON') return `BALLOON ${value * 16} MiB`
   if (name === 'ISOLATE') return value === 1 ? 'ISOLATE' : 'ISOLATE release'
@@ -23,7 +23,9 @@ function meaning(op: number, value: number): string {
  * give. An unknown target (no address yet) reads `??`.
  */
 export function commandBytes(op: number, target: number | undefined, slot: number, value: number): string {
-  const head = [hex(op, 1), target === undefined ? '??' : hex(target, 1), hex(slot, 1), hex(value, 2)].join(' ')
+  const head = [hex(op), target === undefined ? '??' : hex(target), hex(slot), hex(value >> 8), hex(value & 0xff)].join(
+    ' ',
+  )
   return `${head} <sequence: set at sending> <tag: set at sending>`
 }
 

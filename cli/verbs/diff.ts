@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import { stringify } from 'yaml'
-import { keyOf, type ObjectKey } from '../../api/meta.ts'
+import { KINDS, keyOf, type ObjectKey, parseKey } from '../../api/meta.ts'
 import type { AnyObject } from '../../api/v1alpha1/index.ts'
 import { connectAdmin } from '../../authority/admin/client.ts'
 import { systemRandom } from '../../base/random.ts'
@@ -33,10 +33,9 @@ function written(object: AnyObject | undefined): string {
 function pairsOf(accepted: readonly AnyObject[], declared: readonly AnyObject[]) {
   const before = new Map(accepted.filter((o) => o.metadata.deletionTimestamp === undefined).map((o) => [keyFor(o), o]))
   const after = new Map(declared.map((o) => [keyFor(o), o]))
-  return [...new Set([...before.keys(), ...after.keys()])].map((key) => ({
-    before: before.get(key),
-    after: after.get(key),
-  }))
+  return [...new Set([...before.keys(), ...after.keys()])]
+    .sort((a, b) => KINDS.indexOf(parseKey(a).kind) - KINDS.indexOf(parseKey(b).kind) || (a < b ? -1 : 1))
+    .map((key) => ({ before: before.get(key), after: after.get(key) }))
 }
 
 type Paint = (style: 'green' | 'red' | 'bold' | 'yellow', text: string) => string
