@@ -2,6 +2,7 @@
 // Everything here ends with the signal; tunnels and VMs stay as they are.
 import type { Connection } from '../base/transport.ts'
 import { OP } from '../protocol/command/ops.ts'
+import type { ArchiveId, Digest } from '../protocol/ids.ts'
 import { toBase64 } from '../protocol/keys.ts'
 import { signRelease } from '../protocol/release.ts'
 import type { SyncFrame } from '../protocol/sync/frame.ts'
@@ -10,6 +11,7 @@ import type { AgentOptions } from './agent.ts'
 import { forbidden } from './apply/allowed.ts'
 import { createApplier } from './apply/applier.ts'
 import { createArchiveManager } from './apply/archives/manager.ts'
+import { isAlive } from './apply/archives/view.ts'
 import { runBalloonLoop } from './apply/balloon/loop.ts'
 import { createObserver } from './apply/observer.ts'
 import { IMPORTED } from './bundles/import.ts'
@@ -28,7 +30,9 @@ import { createReceiver } from './receiver/receiver.ts'
 import { refusalCounters } from './receiver/refusals.ts'
 import { buildReport } from './report.ts'
 import { createTelemetrySource, FULL_EVERY_MS } from './telemetry/source.ts'
-import { createSyncReceiver, TransferRefused } from './transfer/receiver.ts'
+import { createDiskReceiver, type DiskReceiver } from './transfer/disk-receiver.ts'
+import { createDiskSender } from './transfer/disk-sender.ts'
+import { createSyncReceiver, TransferRefused, type TransferSink } from './transfer/receiver.ts'
 import { keepTunnel } from './tunnel/keeper.ts'
 
 /** Refusals alone are told at most this often: an attacker shall not make us talk. */
@@ -79,10 +83,11 @@ export async function startNode(
       marksLost: marks.lost(),
       isolated: state.get().isolated,
       refusals: refusals.all(),
-      archives: archives.reports(),
+      archives: archives.reports().map((a) => ({ ...a, ...ofTransfer(diskReceiver, a.id) })),
       releases: fence.releases().map((release) => ({
         ...release,
         signature: signRelease({ ...release, meshId: pins.meshId, nodeId: pins.nodeId }, keys.signing.secretKey),
+        ...withRoot(diskSender.root(release.archive)),
       })),
       retainedDisks: archives.retained(),
     })
@@ -187,12 +192,27 @@ export async function startNode(
     },
     onCommand: applier.apply,
   })
-  const sync = createSyncReceiver({
-    clock,
-    refusals,
-    sinkFor: (address) =>
-      active()?.authorities.some((a) => a.addresses.includes(address)) ? { take: takeBundle } : undefined,
+  const applied = () => (bundles.inForce()?.from === 'applied' ? active() : undefined)
+  const alive = (id: ArchiveId) => isAlive(observer.get().vms.get(id))
+  const diskReceiver = createDiskReceiver({
+    disks,
+    archives: () => applied()?.archives ?? [],
+    alive,
+    ready: (id) => void archives.look(id),
+    changed: touch,
   })
+  const diskSender = createDiskSender({ transport, clock, log, disks, content: applied, alive, changed: touch }, signal)
+  /** An authority may sit beside the agent that pushes a disk: the frame says which of the two it is. */
+  const sinkFor = (address: string): TransferSink | undefined => {
+    const authority = active()?.authorities.some((a) => a.addresses.includes(address))
+    const disk = diskReceiver.sinkFor(address)
+    if (!authority) return disk
+    return {
+      take: (frame) => (frame.type === 'bundle' || !disk ? takeBundle(frame) : disk.take(frame)),
+      cut: async () => disk?.cut(),
+    }
+  }
+  const sync = createSyncReceiver({ clock, refusals, sinkFor })
   const network = createNetwork(
     {
       transport,
@@ -211,12 +231,14 @@ export async function startNode(
       receiver.use(undefined)
       telemetry.use(undefined)
       sync.closeAll()
+      diskSender.converge()
       await network.use(undefined)
       const name = content()?.interface.name
       if (state.get().severed && name !== undefined) await drivers.wireguard.remove(name)
       return
     }
     useKeys()
+    diskSender.converge()
     await tunnel.apply()
     await observer.tunnel()
     const { address } = wanted.node
@@ -329,5 +351,14 @@ export async function startNode(
       sync.closeAll()
       await network.use(undefined)
     },
+  }
+}
+
+const withRoot = (chunkListRoot: Digest | undefined) => chunkListRoot && { chunkListRoot }
+const ofTransfer = (receiver: DiskReceiver, id: ArchiveId) => {
+  const [receiving, failure] = [receiver.progress(id), receiver.failure(id)]
+  return {
+    ...(receiving && { receiving }),
+    ...(failure && { errorCode: failure.code, errorMessage: failure.message.slice(0, 256) }),
   }
 }

@@ -19,9 +19,9 @@ import type { BundleContent } from '../protocol/bundle/document.ts'
 import { x25519PublicKey } from '../protocol/keys.ts'
 import { fakeAuthority } from './fake-authority.ts'
 import { memoryFiles } from './memory-files.ts'
-import { memoryNetwork } from './memory-network.ts'
+import { type MemoryNetwork, memoryNetwork } from './memory-network.ts'
 import { seededRandom } from './seeded-random.ts'
-import { virtualClock } from './virtual-clock.ts'
+import { type VirtualClock, virtualClock } from './virtual-clock.ts'
 
 /** A WireGuard of which a test says what its peers did. */
 function scriptedWireGuard() {
@@ -59,10 +59,20 @@ function scriptedWireGuard() {
   }
 }
 
-export async function agentBench(options: { role?: 'hub' | 'spoke'; memoryMiB?: number } = {}) {
-  const clock = virtualClock()
-  const random = seededRandom('bench')
-  const network = memoryNetwork(clock)
+export interface AgentBenchOptions {
+  role?: 'hub' | 'spoke'
+  memoryMiB?: number
+  /** For a second agent on the same network. */
+  beside?: { clock: VirtualClock; network: MemoryNetwork }
+  address?: string
+  authorityAddress?: string
+}
+
+export async function agentBench(options: AgentBenchOptions = {}) {
+  const address = options.address ?? '10.8.0.7'
+  const clock = options.beside?.clock ?? virtualClock()
+  const random = seededRandom(`bench ${address}`)
+  const network = options.beside?.network ?? memoryNetwork(clock)
   const files = memoryFiles()
   const lines: string[] = []
   const log = createLogger({ level: 'trace', write: (line) => lines.push(line) })
@@ -97,8 +107,8 @@ export async function agentBench(options: { role?: 'hub' | 'spoke'; memoryMiB?: 
     clock,
     random,
     transport: network.transport(),
-    address: '10.8.0.1',
-    node: { name: 'edge', address: '10.8.0.7', role: options.role ?? 'spoke', identity: publicHalves(keys) },
+    address: options.authorityAddress ?? '10.8.0.1',
+    node: { name: 'edge', address, role: options.role ?? 'spoke', identity: publicHalves(keys) },
   })
   await authority.start()
   const start = (on: Files = files) =>

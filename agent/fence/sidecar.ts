@@ -23,6 +23,10 @@ const sidecar = z.strictObject({
   state: z.enum(['preparing', 'receiving', 'ready', 'retained']),
   /** The disk's id where it is not the archive's own: an adopted one. */
   disk: id.optional(),
+  /** While receiving: under which chunk-list root, and how many of its chunks are here and verified. */
+  receiving: z
+    .strictObject({ root: z.string().regex(/^[0-9a-f]{64}$/) as unknown as z.ZodType<Digest>, held: u32, chunks: u32 })
+    .optional(),
   /** On a retained disk: the archive that took it over. */
   adoptedBy: id.optional(),
   /** The POWER command for which it was last started. */

@@ -12,6 +12,8 @@ const IDLE_MS = 30_000
 /** What takes the frames of one connection; a rejection ends it. */
 export interface TransferSink {
   take(frame: SyncFrame): Promise<void>
+  /** The connection ended, for whatever reason, after the frames before were taken. */
+  cut(): Promise<void>
 }
 
 export interface SyncReceiverOptions {
@@ -52,7 +54,15 @@ export function createSyncReceiver(options: SyncReceiverOptions): {
     open.set(remoteAddress, connection)
 
     let idle: Timer | undefined
+    // Frames are taken one after the other, and nothing is read meanwhile: one unverified chunk a source.
+    let tail = Promise.resolve()
+    let closed = false
     const close = () => {
+      if (!closed) {
+        closed = true
+        const ended = () => sink.cut().catch(() => refusals.count('TransferNotNoted'))
+        tail.then(ended, ended)
+      }
       idle?.cancel()
       connection.destroy()
       if (open.get(remoteAddress) === connection) open.delete(remoteAddress)
@@ -70,8 +80,6 @@ export function createSyncReceiver(options: SyncReceiverOptions): {
       if (!frame) throw new TransferRefused('SyncMalformed')
       await sink.take(frame)
     }
-    // Frames are taken one after the other, and nothing is read meanwhile: one unverified chunk a source.
-    let tail = Promise.resolve()
     const reader = frameReader(SYNC_FRAME_LIMIT, (bytes) => {
       tail = tail.then(() => take(bytes))
     })

@@ -62,6 +62,8 @@ const bundleArchive = z.strictObject({
   restartPolicy: z.enum(['Always', 'OnFailure', 'Never']),
   adoptDisk: id.optional(),
   chunkListRoot: (sha256 as unknown as z.ZodType<Digest>).optional(),
+  /** Mesh address of the node that pushes the disk here; with chunkListRoot. */
+  receiveFrom: z.string().max(15).optional(),
   /** The archive ends: stays until telemetry shows it done. */
   remove: z.enum(['Retain', 'Delete']).optional(),
 })
@@ -132,7 +134,14 @@ export const bundleContent = z.strictObject({
   /** Which disk to push to whom. */
   pushes: z
     .array(
-      z.strictObject({ archive: id as unknown as z.ZodType<ArchiveId>, toNode: id as unknown as z.ZodType<NodeId> }),
+      z.strictObject({
+        archive: id as unknown as z.ZodType<ArchiveId>,
+        toNode: id as unknown as z.ZodType<NodeId>,
+        /** Mesh address of that node: a spoke's peers name hubs alone. Without it nothing is pushed yet. */
+        toAddress: z.string().max(15).optional(),
+        /** What the receiver's telemetry shows as held: a cut push goes on from there. */
+        fromChunk: z.int().min(0).optional(),
+      }),
     )
     .max(255),
 })

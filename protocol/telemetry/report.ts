@@ -70,6 +70,8 @@ const archiveReport = z.strictObject({
   /** Disk made and its image digest verified. */
   imageReady: z.boolean(),
   fencingEpoch: u32 as unknown as z.ZodType<FencingEpoch>,
+  /** A disk is being pushed here: chunks of 1 MiB held and verified, of how many. */
+  receiving: z.strictObject({ held: count, chunks: count }).optional(),
   memoryActualMiB: mib,
   memoryTargetMiB: mib,
   cpuTimeMs: count,
@@ -144,6 +146,8 @@ export const nodeReport = z.strictObject({
         archive: id as unknown as z.ZodType<ArchiveId>,
         fencingEpoch: u32 as unknown as z.ZodType<FencingEpoch>,
         signature: z.string().length(88),
+        /** Once the disk is to be pushed: what the receiver's bundle must name. */
+        chunkListRoot: digest.optional(),
       }),
     )
     .max(255),

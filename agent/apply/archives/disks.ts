@@ -51,7 +51,7 @@ export async function adoptDisk(tools: DiskTools, definition: BundleArchive, dis
     return fail(`archive ${old.adoptedBy} has the disk`)
   if (!(await tools.image.disk(disk))) return fail('the disk is gone')
   await sidecars.write({ ...old, adoptedBy: definition.id })
-  await sidecars.write({ ...sidecarOf(definition, 'ready'), disk })
+  await sidecars.write({ ...sidecarOf(definition, 'ready'), ...(disk !== definition.id && { disk }) })
 }
 
 /** Fence first, durably; then the disk is kept or deleted. The VM must have ended. */

@@ -102,6 +102,15 @@ const cases: [string, Partial<ArchiveView>, Partial<Record<keyof ArchivePlan, un
     { step: undefined, error: { code: 'DiskIncomplete', message: expect.any(String) } },
   ],
   [
+    'its own disk, given up here, under a higher epoch: what a move that was called off leaves',
+    {
+      sidecar: { ...sidecar, state: 'retained' },
+      released: 1,
+      definition: { ...definition, adoptDisk: definition.id, fencingEpoch: 3 },
+    },
+    { step: { do: 'adopt', disk: definition.id } },
+  ],
+  [
     'a retained disk to adopt',
     { disk: undefined, sidecar: undefined, definition: { ...definition, adoptDisk: 'd'.repeat(32) } },
     { step: { do: 'adopt', disk: 'd'.repeat(32) } },

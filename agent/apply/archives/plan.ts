@@ -38,7 +38,10 @@ function planDisk(view: ArchiveView): Pick<ArchivePlan, 'step' | 'error' | 'wake
     if (disk) return undefined
     return { error: { code: 'DiskMissing', message: 'the disk is gone; it is not made anew' } }
   }
-  const fault = fenceFault({ ...view, sidecar: sidecar?.state === 'retained' ? sidecar : asIfMade(view) })
+  // What came of a move that was called off: this very archive's disk, given up here, under an epoch above that.
+  const own = sidecar?.state === 'retained' && definition.adoptDisk === definition.id ? sidecar : undefined
+  const home = own && own.fencingEpoch < definition.fencingEpoch
+  const fault = fenceFault({ ...view, sidecar: sidecar?.state === 'retained' && !home ? sidecar : asIfMade(view) })
   // A retained disk of an older epoch is overwritten by the one that is pushed.
   const pushed = definition.chunkListRoot !== undefined
   if (fault && !(pushed && sidecar && sidecar.fencingEpoch !== definition.fencingEpoch)) return { error: fault }
