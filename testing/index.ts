@@ -1,0 +1,10 @@
+// ppn/testing: a whole fleet, or a single agent, in one process under virtual time. docs/testing.md shows it at work.
+export { type MemoryStore, memoryStore } from '../stores/memory/store.ts'
+export type { Lie, Script, Undo } from './fake-agent/script.ts'
+export { type FakeAgent, type FakeAgentOptions, fakeAgent, type ObeyedCommand } from './fake-agent.ts'
+export { type MemoryFiles, memoryFiles } from './memory-files.ts'
+export { type MemoryNetwork, memoryNetwork } from './memory-network.ts'
+export { seededRandom } from './seeded-random.ts'
+export type { SentCommand } from './sent-commands.ts'
+export { type TestFleet, type TestFleetOptions, testFleet } from './test-fleet.ts'
+export { type VirtualClock, virtualClock } from './virtual-clock.ts'
