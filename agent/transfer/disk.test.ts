@@ -126,13 +126,13 @@ test.each<[string, string, (root: string) => { root?: string; from?: string; epo
 
 test('a target without room says DiskFull, and takes the disk once there is room', async () => {
   const { source, target, clock, from, to } = await pair()
-  target.drivers.image.setCapacity(1)
+  target.images.setCapacity(1)
   const root = source.authority.report()!.releases[0]!.chunkListRoot!
   await target.authority.push(target.authority.bundle({ revision: 2, switch: 'onReceipt', content: arriving(root) }))
   await clock.advance(15_000)
   expect(target.authority.report()?.archives).toMatchObject([{ imageReady: false, errorCode: 'DiskFull' }])
   expect(to.report()?.refusals).toHaveProperty('DiskFull')
-  target.drivers.image.setCapacity(1000)
+  target.images.setCapacity(1000)
   await clock.advance(15_000)
   const [report] = target.authority.report()?.archives ?? []
   expect(report).toMatchObject({ imageReady: true, lifecycle: 'Stopped' })
