@@ -91,8 +91,11 @@ async function install() {
     if (installed() === hash) return
     process.stderr.write('ppn: installing what package-lock.json names ...\n')
     // Lifecycle scripts are never needed; development and per-platform packages always are.
+    // Not `npm ci`: it refuses a lockfile that lacks an optional package of some other platform, which it does when
+    // the registry it was made with did not have it. This takes the same versions and digests, and writes nothing back.
     const args = [
-      'ci',
+      'install',
+      '--no-save',
       '--ignore-scripts',
       '--include=dev',
       '--include=optional',
@@ -106,7 +109,7 @@ async function install() {
       : await execInstead(process.platform === 'win32' ? 'npm.cmd' : 'npm', args, { cwd: root, exit: false })
     if (status !== 0) {
       process.stderr.write(
-        `ppn: npm ci failed (exit code ${status}); mend what it says above and run the same command again\n`,
+        `ppn: npm install failed (exit code ${status}); mend what it says above and run the same command again\n`,
       )
       process.exit(status)
     }
