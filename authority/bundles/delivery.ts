@@ -42,6 +42,8 @@ export function delivery(options: DeliveryOptions): Deliver {
     try {
       await deliverNow(node, state, signal)
     } catch (error) {
+      // It is still due: without a pause it would be tried again at once, for ever.
+      state.nextPushMs = clock.monotonic() + BRAKE_LOOK_MS
       log.error({ node, error: String(error) }, 'a bundle was not pushed')
     } finally {
       leave()

@@ -47,9 +47,13 @@ export function rolloutRecords(records: RecordStore): RolloutRecords {
     async told(revision) {
       await update((before) => ({ ...before, told: Math.max(before.told, revision) }))
     },
-    rollout: (node) => records.get(ROLLOUT + node)?.value as Allotted | undefined,
+    rollout(node) {
+      const value = records.get(ROLLOUT + node)?.value as Allotted | undefined
+      // Records are handed out frozen; a rollout under way is changed.
+      return value && { ...value }
+    },
     rollouts: () =>
-      records.list(ROLLOUT).map((r) => ({ node: r.key.slice(ROLLOUT.length), allotted: r.value as Allotted })),
+      records.list(ROLLOUT).map((r) => ({ node: r.key.slice(ROLLOUT.length), allotted: { ...(r.value as Allotted) } })),
     async save(node, allotted) {
       const key = ROLLOUT + node
       await contend(() => records.put(key, allotted, records.get(key)?.version ?? 0))
