@@ -18,9 +18,10 @@ export function loopbackTransport(options: LoopbackOptions = {}): Transport {
   if (process.platform !== 'linux') throw new PpnError('LoopbackNeedsLinux')
   const firstOctet = options.firstOctet ?? 10
   const replaceFirst = (address: string, from: number, to: number): string => {
-    const octets = address.split('.')
-    if (octets[0] !== String(from)) throw new PpnError('AddressOutsideMesh', { address, firstOctet: from })
-    return [to, ...octets.slice(1)].join('.')
+    // Once for every datagram either way: no arrays.
+    const dot = address.indexOf('.')
+    if (address.slice(0, dot) !== String(from)) throw new PpnError('AddressOutsideMesh', { address, firstOctet: from })
+    return to + address.slice(dot)
   }
   return socketTransport(
     {
