@@ -30,12 +30,15 @@ export function startServing(options: ServingOptions, signal: AbortSignal): Serv
   let current: { place: string; downlink: Downlink; stop: AbortController } | undefined
   let why: string | undefined = 'the authority node has no address yet'
   let turn: Promise<void> = Promise.resolve()
+  /** The place that could not be had, until it is tried again: every try raises the term. */
+  let failed: string | undefined
 
   const key = (place: ReturnType<ServingOptions['place']>) => JSON.stringify(place)
 
   const settle = async (): Promise<void> => {
     const place = options.place()
     if (current && current.place === key(place)) return
+    if (place && failed === key(place)) return
     if (current) {
       current.stop.abort(new Error('the authority moved'))
       current = undefined
@@ -58,7 +61,11 @@ export function startServing(options: ServingOptions, signal: AbortSignal): Serv
       if (signal.aborted) return
       why = `${place.address}: ${(error as Error).message}`
       log.error({ address: place.address, error: (error as Error).message }, 'cannot serve, trying again')
-      clock.after(RETRY_MS, look)
+      failed = key(place)
+      clock.after(RETRY_MS, () => {
+        failed = undefined
+        look()
+      })
     }
   }
   const look = () => {
