@@ -93,7 +93,7 @@ export async function testFleet(options: TestFleetOptions): Promise<TestFleet> {
   const state = memoryState()
   const files = new Map<string, Uint8Array>()
   const agents = new Map<string, FakeAgent>()
-  /** Of nodes that were provisioned, by address. */
+  /** Of nodes, by the address they have. */
   const names = new Map<string, string>()
   const events: RecordedEvent[] = []
   /** What the source says: it outlives every authority. */
@@ -127,8 +127,9 @@ export async function testFleet(options: TestFleetOptions): Promise<TestFleet> {
     const now = running
     const object = now?.store.get('Node', name)
     const address = object && now?.authority.allocator.addressOf(object.metadata.uid)
-    if (!now || !object || !address || object.spec.identity || agents.has(name)) return
+    if (!now || !object || !address) return
     names.set(address, name)
+    if (object.spec.identity || agents.has(name)) return
     const agent = fakeAgent({ clock, transport: network.transport(), random, capacity: options.capacity })
     agents.set(name, agent)
     options.script?.(name, agent)

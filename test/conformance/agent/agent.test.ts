@@ -1,0 +1,30 @@
+// The fake agent of ppn/testing against the real one: a double that nobody compares lies sooner or later.
+import { expect, test } from 'vitest'
+import { bench } from './bench.ts'
+import { richReport, SCENARIOS } from './scenarios.ts'
+import { SUBJECTS } from './subjects.ts'
+
+for (const which of ['fake', 'real'] as const) {
+  test.each(SCENARIOS.map((scenario) => [scenario.name, scenario] as const))(`${which}: %s`, async (_, scenario) => {
+    const b = await bench(SUBJECTS[which])
+    try {
+      await b.join()
+      expect(await scenario.run(b)).toEqual(scenario.outcome)
+    } finally {
+      await b.end()
+    }
+  })
+}
+
+test('both report in the same shape', async () => {
+  const shape = async (which: 'fake' | 'real') => {
+    const b = await bench(SUBJECTS[which])
+    await b.join()
+    const report = await richReport(b)
+    await b.end()
+    return report
+  }
+  const real = await shape('real')
+  expect(real).toMatchObject({ marks: [{}], archives: [{}], releases: [{}], retainedDisks: [{}], peers: [{}] })
+  expect(await shape('fake')).toEqual(real)
+})
