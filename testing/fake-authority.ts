@@ -45,6 +45,8 @@ export interface BundleOptions {
   term?: number
   switch?: 'onApply' | 'onReceipt'
   content?: Partial<BundleContent>
+  /** Whom it is for, if not for this node. */
+  ids?: Partial<{ meshId: MeshId; nodeId: NodeId; enrolmentId: EnrolmentId }>
 }
 
 export interface CommandOptions {
@@ -109,6 +111,7 @@ export function fakeAuthority(options: FakeAuthorityOptions) {
     const document: BundleDocument = {
       version: 1,
       ...ids,
+      ...wanted.ids,
       term: wanted.term ?? state.term,
       revision: wanted.revision,
       switch: wanted.switch ?? 'onApply',
@@ -197,4 +200,3 @@ export function fakeAuthority(options: FakeAuthorityOptions) {
     },
   }
 }
-export type FakeAuthority = ReturnType<typeof fakeAuthority>

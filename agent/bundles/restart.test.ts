@@ -1,8 +1,8 @@
 // A node that loses power at every point of receiving, switching, committing and going back.
 import { expect, test } from 'vitest'
-import { OP } from '../../protocol/command/ops.ts'
+import { OP, POWER } from '../../protocol/command/ops.ts'
 import { agentBench } from '../../testing/agent-bench.ts'
-import { aHub } from '../../testing/bundle-fixtures.ts'
+import { aHub, anArchive } from '../../testing/bundle-fixtures.ts'
 import { crashFiles } from '../../testing/crash-files.ts'
 
 /** More writes than any of the stories below makes. */
@@ -93,6 +93,29 @@ test('a corrupt applied bundle is set aside, said, and repaired by one on receip
   )
   await clock.advance(500)
   expect(authority.report()).toMatchObject({ bundleLost: false, bundles: { applied: { revision: 3 } } })
+  await agent.stop()
+})
+
+test('the bundle before the lost one keeps the tunnels up and starts no archive', async () => {
+  const { clock, authority, files, enrolled, start, machine, drivers, calls } = await agentBench()
+  const archive = anArchive({ slot: 1 })
+  const content = { peers: [aHub(1)], archives: [archive] }
+  const first = await enrolled(content)
+  await authority.push(authority.bundle({ revision: 2, switch: 'onReceipt', content: { ...content, attempt: 1 } }))
+  await authority.send(OP.POWER, { slot: 1, value: POWER.start })
+  await clock.advance(5_000)
+  await first.stop()
+  await files.write('applied', Buffer.from('?'))
+  const agent = await start()
+  await clock.advance(1_000)
+  await machine.script(archive.id, { crashAfterMs: 1_000, crashEnd: 'guest-panic' })
+  await clock.advance(60_000)
+  expect((await drivers.vm.list())[0]?.lifecycle).toBe('crashed')
+  expect(calls).toEqual(['start'])
+  await authority.send(OP.POWER, { slot: 1, value: POWER.start })
+  await clock.advance(12_000)
+  expect(authority.report()).toMatchObject({ bundleLost: true, refusals: { NoBundle: 1 } })
+  expect(calls).toEqual(['start'])
   await agent.stop()
 })
 
