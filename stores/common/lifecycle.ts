@@ -103,6 +103,8 @@ export function judge(stored: ReadonlyMap<ObjectKey, StoredObject>, snapshot: So
   const problems: SourceProblem[] = []
   const spoilt = new Set(snapshot.spoilt.map(({ key }) => key))
   const groups = groupByKey(snapshot.definitions)
+  /** Named, but judged like what is not: by the second pass. */
+  const leftOver = new Set<ObjectKey>()
   for (const [key, group] of groups) {
     const known = stored.get(key)
     if (Array.isArray(group) || known?.origin === 'act') {
@@ -111,7 +113,10 @@ export function judge(stored: ReadonlyMap<ObjectKey, StoredObject>, snapshot: So
       continue
     }
     // Named twice, once unreadably: nobody can say which is meant, so the last good state stays.
-    if (spoilt.has(key)) continue
+    if (spoilt.has(key)) {
+      leftOver.add(key)
+      continue
+    }
     if (known === undefined) changes.push({ do: 'create', key, definition: group })
     else if (known.file !== group.file && known.file !== undefined && snapshot.unread.includes(known.file)) {
       const at = group.locate?.(['metadata', 'name'])
@@ -119,7 +124,7 @@ export function judge(stored: ReadonlyMap<ObjectKey, StoredObject>, snapshot: So
     } else changes.push(...judgeKnown(key, group, known, problems))
   }
   for (const [key, known] of stored) {
-    if (known.origin === 'act' || (groups.has(key) && !spoilt.has(key))) continue
+    if (known.origin === 'act' || (groups.has(key) && !leftOver.has(key))) continue
     changes.push(...judgeMissing(key, known, spoilt, snapshot.unread, problems))
   }
   return { changes, problems }
