@@ -1,7 +1,8 @@
 // The fake agent of ppn/testing against the real one: a double that nobody compares lies sooner or later.
 import { expect, test } from 'vitest'
 import { bench } from './bench.ts'
-import { richReport, SCENARIOS } from './scenarios.ts'
+import { richReport } from './scenarios/telemetry.ts'
+import { SCENARIOS } from './scenarios.ts'
 import { SUBJECTS } from './subjects.ts'
 
 for (const which of ['fake', 'real'] as const) {
@@ -15,6 +16,32 @@ for (const which of ['fake', 'real'] as const) {
     }
   })
 }
+
+test.each(['fake', 'real'] as const)(
+  '%s: the first import demands the right fingerprint, and pins it',
+  async (which) => {
+    const b = await bench(SUBJECTS[which])
+    try {
+      await b.agent.start()
+      const code = (armored: string, fingerprint?: string) =>
+        b.agent.import(armored, fingerprint).then(
+          (held) => held.revision,
+          (error: { code: string }) => error.code,
+        )
+      expect([
+        await code(b.first()),
+        await code(b.first(), 'SHA256:other'),
+        await code('no bundle', b.authority.fingerprint),
+        await code(b.first(), b.authority.fingerprint),
+        await code(b.armored({ revision: 2, switch: 'onReceipt', content: { attempt: 1 } })),
+      ]).toEqual(['AuthorityFingerprintNeeded', 'AuthorityFingerprintDiffers', 'BadArmor', 1, 2])
+      await b.settle()
+      expect(b.report().bundles.applied?.revision).toBe(2)
+    } finally {
+      await b.end()
+    }
+  },
+)
 
 test('both report in the same shape', async () => {
   const shape = async (which: 'fake' | 'real') => {

@@ -17,6 +17,8 @@ export interface Subject {
   import(armored: string, authorityFingerprint?: string): Promise<HeldBundle>
   /** Another process over what the last one kept. */
   restart(lose?: 'marks'): Promise<void>
+  /** The kernel says that its clock is not synchronised. */
+  loseClock(): void
   stop(): Promise<void>
 }
 
@@ -38,6 +40,7 @@ const fake: Make = async ({ clock, random, network }) => {
     start: agent.start,
     import: agent.import,
     restart: (lose) => agent.restart({ lose }),
+    loseClock: () => void agent.clockOff(0, { synchronised: false }),
     stop: agent.stop,
   }
 }
@@ -71,6 +74,7 @@ const real: Make = async ({ clock, random, network, hub, address }) => {
       if (lose === 'marks') await files.sub('agent').remove('marks')
       await node.start()
     },
+    loseClock: () => node.setClockSynchronised(false),
     async stop() {
       await node.stop()
       wireguard.powerCut()
