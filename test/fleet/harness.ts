@@ -1,16 +1,19 @@
 // A whole fleet in one process under virtual time: the real authority, the real agents on simulated drivers, and a
 // network in memory between them. Every part can be killed and started again from what it left behind.
 
-import { type SimulatedNode, simulatedNode } from '../../agent/simulated/node.ts'
+import { beginLife, type Life, mortal, mortalClock, mortalTransport } from '../../agent/simulated/mortal.ts'
+import { type SimulatedNode, type SimulatedNodeOptions, simulatedNode } from '../../agent/simulated/node.ts'
 import { fileWorld, learnEndpoint } from '../../agent/simulated/world.ts'
 import { type Condition, type Kind, keyOf } from '../../api/meta.ts'
 import type { AnyObject } from '../../api/v1alpha1/index.ts'
 import { type Authority, startAuthority } from '../../authority/main/authority.ts'
+import type { AuthorityOptions } from '../../authority/main/options.ts'
+import type { Clock } from '../../base/clock.ts'
 import { silentLogger } from '../../base/log.ts'
 import type { RandomBytes } from '../../base/random.ts'
 import { armorBundle } from '../../protocol/bundle/armor.ts'
 import { fingerprint } from '../../protocol/keys.ts'
-import { memoryState } from '../../stores/memory/state.ts'
+import { type MemoryState, memoryState } from '../../stores/memory/state.ts'
 import { type MemoryStore, memoryStore } from '../../stores/memory/store.ts'
 import { memoryFiles } from '../../testing/memory-files.ts'
 import { type MemoryNetwork, memoryNetwork } from '../../testing/memory-network.ts'
@@ -22,6 +25,20 @@ export interface RecordedEvent {
   message: string
 }
 
+/** The authority's folder and its database. */
+export interface AuthorityState {
+  files: Map<string, Uint8Array>
+  database: MemoryState
+}
+
+export interface FleetOptions {
+  seed?: number
+  /** What each simulated machine is made with, besides the defaults. */
+  machine?: Partial<SimulatedNodeOptions>
+  /** What each authority is started with, besides the defaults. */
+  authority?: Partial<AuthorityOptions>
+}
+
 export interface Fleet {
   clock: VirtualClock
   network: MemoryNetwork
@@ -30,11 +47,15 @@ export interface Fleet {
   nodes: Map<string, SimulatedNode>
   events: RecordedEvent[]
   /** The authority's folder, by path. */
-  files: Map<string, Uint8Array>
+  readonly files: Map<string, Uint8Array>
+  /** The agent's and the machine's folder of a node, by path: `agent/marks`, ... */
+  nodeFiles(name: string): Map<string, Uint8Array>
   object(kind: Kind, name: string, namespace?: string): AnyObject | undefined
   condition(kind: Kind, name: string, type?: string): Pick<Condition, 'status' | 'reason'> | undefined
   /** Declares objects, also for every authority that starts later. */
   declare(...objects: unknown[]): void
+  /** Takes an object out of the source, also for every authority that starts later. */
+  withdraw(kind: Kind, name: string, namespace?: string): void
   /** Advances until `done`, a second at a time; throws with everything not Ready after `withinMs`. */
   until(done: () => boolean, withinMs?: number): Promise<void>
   untilReady(withinMs?: number): Promise<void>
@@ -42,6 +63,10 @@ export interface Fleet {
   restartAuthority(): Promise<void>
   killAuthority(): void
   startAuthority(): Promise<void>
+  /** A copy of all that the authority has on disk. */
+  authorityState(): AuthorityState
+  /** The next authority to start finds this instead. */
+  replaceAuthorityState(state: AuthorityState): void
   stop(): Promise<void>
 }
 
@@ -63,27 +88,69 @@ export function seededBytes(seed: number): RandomBytes {
 const readyOf = (o: AnyObject) =>
   (o.status as { conditions?: Condition[] } | undefined)?.conditions?.find((c) => c.type === 'Ready')
 
-export async function startFleet(objects: readonly unknown[], options: { seed?: number } = {}): Promise<Fleet> {
+export function copyOf({ files, database }: AuthorityState): AuthorityState {
+  const copy = memoryState()
+  copy.objects.write(database.objects.load(), [], database.objects.resourceVersion())
+  copy.records.write(database.records.load(), [], database.records.version())
+  return { files: new Map(files), database: copy }
+}
+
+interface Running {
+  life: Life
+  stop: AbortController
+  store: MemoryStore
+  authority: Authority
+}
+
+export async function startFleet(objects: readonly unknown[], options: FleetOptions = {}): Promise<Fleet> {
   const clock = virtualClock()
   const random = seededBytes(options.seed ?? 1)
   const network = memoryNetwork(clock)
-  const state = memoryState()
-  const files = new Map<string, Uint8Array>()
+  let disk: AuthorityState = { files: new Map(), database: memoryState() }
   const world = fileWorld(memoryFiles())
+  const machineFiles = new Map<string, Map<string, Uint8Array>>()
+  const machines = new Map<string, SimulatedNode>()
   const nodes = new Map<string, SimulatedNode>()
   const events: RecordedEvent[] = []
   /** What the source says: it outlives every authority. */
   const declared = new Map<string, unknown>()
+  const placeOf = (kind: string, name: string, namespace?: string) => [kind, namespace, name].join('/')
   const remember = (more: readonly unknown[]) => {
-    for (const o of more as { kind: string; metadata: { name: string } }[])
-      declared.set(`${o.kind}/${o.metadata.name}`, o)
+    for (const o of more as { kind: string; metadata: { name: string; namespace?: string } }[])
+      declared.set(placeOf(o.kind, o.metadata.name, o.metadata.namespace), o)
   }
   remember(objects)
-  let running: { stop: AbortController; authority: Authority; store: MemoryStore } | undefined
+  let running: Running | undefined
+
+  const filesOf = (name: string) => {
+    const found = machineFiles.get(name) ?? new Map<string, Uint8Array>()
+    machineFiles.set(name, found)
+    return found
+  }
+  /** The machine behind a Node: made once, whoever asks. */
+  const machineOf = async (name: string, address: string, behindNat: boolean): Promise<SimulatedNode> => {
+    const found = machines.get(name)
+    if (found) return found
+    const made = await simulatedNode({
+      address,
+      files: memoryFiles(filesOf(name)),
+      transport: network.transport(),
+      clock,
+      random,
+      log: silentLogger(),
+      resolve: async (endpoint) => (await world.directory())[endpoint],
+      behindNat,
+      ...options.machine,
+    })
+    machines.set(name, made)
+    return made
+  }
 
   const start = async () => {
+    const life = beginLife()
     const stop = new AbortController()
-    const store = memoryStore({ clock, random, state })
+    const itsClock = mortalClock(clock, life)
+    const store = memoryStore({ clock: itsClock, random, state: disk.database })
     store.apply(...declared.values())
     const authority = await startAuthority(
       {
@@ -92,61 +159,52 @@ export async function startFleet(objects: readonly unknown[], options: { seed?: 
           record: (o, _type, reason, message) =>
             void events.push({ key: keyOf(o.kind as Kind, o.name, o.namespace), reason, message }),
         },
-        files: memoryFiles(files),
-        transport: network.transport(),
-        clock,
+        files: mortal(memoryFiles(disk.files), life),
+        transport: mortalTransport(network.transport(), life),
+        clock: itsClock,
         random,
         log: silentLogger(),
+        ...options.authority,
       },
       stop.signal,
     )
-    running = { stop, authority, store }
+    const now: Running = { life, stop, authority, store }
+    running = now
     // What `ppn up --simulate` does: a machine for every declared node, as soon as it has an address.
+    const provisioning = new Set<string>()
+    const look = (name: string) => {
+      if (life.dead || nodes.has(name) || provisioning.has(name)) return
+      provisioning.add(name)
+      void provision(now, itsClock, name).finally(() => provisioning.delete(name))
+    }
     store.subscribe((event) => {
-      if (event.type === 'upsert' && event.object.kind === 'Node') void provision(event.object.metadata.name)
+      if (event.type === 'upsert' && event.object.kind === 'Node') look(event.object.metadata.name)
     })
-    for (const node of store.list('Node')) void provision(node.metadata.name)
+    for (const node of store.list('Node')) look(node.metadata.name)
   }
-  const provisioning = new Set<string>()
-  const provision = async (name: string) => {
-    const now = running
-    const object = now?.store.get('Node', name)
-    const address = object && now?.authority.allocator.addressOf(object.metadata.uid)
-    if (!now || !object || !address || provisioning.has(name) || nodes.has(name)) return
-    provisioning.add(name)
-    try {
-      if (object.spec.endpoint) await learnEndpoint(world, object.spec.endpoint, address)
-      const node = await simulatedNode({
-        address,
-        files: memoryFiles().sub(name),
-        transport: network.transport(),
-        clock,
-        random,
-        log: silentLogger(),
-        resolve: async (endpoint) => (await world.directory())[endpoint],
-        behindNat: object.spec.endpoint === undefined,
-      })
-      nodes.set(name, node)
-      const nodeId = await now.authority.allocator.nodeId(object.metadata.uid, name)
-      await now.authority.registry.enrol(name, nodeId, await node.identity(), 'simulated')
-      const bundle = await firstBundle(name)
-      await node.import(armorBundle(bundle), fingerprint(now.authority.keys.keys.signing.publicKey))
-      await node.start()
-    } finally {
-      provisioning.delete(name)
+  /** Every step may be the last one before a kill, and is repeated by the next authority. */
+  const provision = async ({ store, authority, life }: Running, itsClock: Clock, name: string) => {
+    const object = store.get('Node', name)
+    const address = object && authority.allocator.addressOf(object.metadata.uid)
+    if (!object || !address) return
+    if (object.spec.endpoint) await learnEndpoint(world, object.spec.endpoint, address)
+    const node = await machineOf(name, address, object.spec.endpoint === undefined)
+    const nodeId = await authority.allocator.nodeId(object.metadata.uid, name)
+    await authority.registry.enrol(name, nodeId, await node.identity(), 'simulated')
+    // The bundle is there as soon as the Node has been reconciled after its enrolment.
+    let bundle: Uint8Array | undefined
+    while (!bundle) {
+      if (life.dead) return
+      bundle = await authority.publisher.firstBundle(name).catch(() => undefined)
+      if (!bundle) await itsClock.sleep(20)
     }
-  }
-  /** The bundle is there as soon as the Node has been reconciled after its enrolment. */
-  const firstBundle = async (name: string): Promise<Uint8Array> => {
-    for (;;) {
-      try {
-        return await (running as NonNullable<typeof running>).authority.publisher.firstBundle(name)
-      } catch {
-        await clock.sleep(20)
-      }
-    }
+    if (life.dead) return
+    await node.import(armorBundle(bundle), fingerprint(authority.keys.keys.signing.publicKey))
+    await node.start()
+    nodes.set(name, node)
   }
   const kill = () => {
+    running?.life.die()
     running?.stop.abort(new Error('killed'))
     running = undefined
   }
@@ -162,7 +220,10 @@ export async function startFleet(objects: readonly unknown[], options: { seed?: 
     network,
     nodes,
     events,
-    files,
+    get files() {
+      return disk.files
+    },
+    nodeFiles: filesOf,
     get store() {
       return live().store
     },
@@ -192,6 +253,10 @@ export async function startFleet(objects: readonly unknown[], options: { seed?: 
       remember(more)
       running?.store.apply(...more)
     },
+    withdraw(kind, name, namespace) {
+      declared.delete(placeOf(kind, name, namespace))
+      running?.store.withdraw(kind, name, namespace)
+    },
     untilReady: (withinMs) =>
       fleet.until(
         () =>
@@ -204,9 +269,13 @@ export async function startFleet(objects: readonly unknown[], options: { seed?: 
       kill()
       await start()
     },
+    authorityState: () => copyOf(disk),
+    replaceAuthorityState(state) {
+      disk = state
+    },
     async stop() {
       kill()
-      for (const node of nodes.values()) await node.kill('machine')
+      for (const node of machines.values()) await node.kill('machine')
     },
   }
   await start()
