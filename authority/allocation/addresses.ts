@@ -30,7 +30,10 @@ export type Addresses = Pick<Allocator, 'addressOf' | 'holderOf' | 'claimAddress
 
 export function addresses(options: { records: RecordStore; clock: Clock; serial: Serial }): Addresses {
   const { records, clock, serial } = options
-  /** uid -> its address and the record's key; only a shortcut, every use is checked against the record. */
+  /**
+   * uid -> its address and the record's key. What it has is checked against the record at every use; what it has not
+   * is not there: it is complete while we are the only writer, and dropped on Conflict.
+   */
   let shortcut: Map<string, { ip: string; key: string }> | undefined
 
   const fact = (ip: string) => {
@@ -45,6 +48,7 @@ export function addresses(options: { records: RecordStore; clock: Clock; serial:
 
   function addressOf(uid: string): string | undefined {
     const known = shortcut?.get(uid)
+    if (shortcut && !known) return undefined
     if (known && isHolder(records.get(known.key)?.value as AddressFact | undefined, uid)) return known.ip
     const held = all()
       .filter(({ value }) => value.state === 'Held')
@@ -127,14 +131,13 @@ export function addresses(options: { records: RecordStore; clock: Clock; serial:
         version,
       )
     }
-    for (const other of others) await free(other.ip)
     shortcut?.set(node.uid, { ip, key: PREFIX + ip })
+    for (const other of others) await free(other.ip)
   }
 
   async function free(ip: string): Promise<void> {
     const { version, value } = fact(ip)
     if (value?.state !== 'Held') return
-    shortcut?.delete(value.uid)
     const freed: AddressFact = { ...value, state: 'Quarantined', freedMs: clock.now() }
     await records.put(PREFIX + ip, freed, version)
   }
