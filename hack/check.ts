@@ -25,7 +25,7 @@ function importRules(): string | undefined {
 
 const checks: [string, () => Promise<string | undefined> | string | undefined][] = [
   ['types', () => tool('tsc', ['-p', '.'])],
-  ['lint and format', () => tool('biome', ['ci', '--error-on-warnings', '.'])],
+  ['lint and format', () => tool('biome', ['ci', '--colors=off', '--error-on-warnings', '.'])],
   ['import rules', importRules],
   ['generated files current', () => tool(process.execPath, ['hack/generate.ts', '--check'])],
   ['unused code', () => tool('knip', ['--no-progress'])],
