@@ -19,7 +19,7 @@ export interface NodeView {
   bootId?: string
   /** Term the node last spoke under, fresh or not. */
   term?: Term
-  /** The merged report; absent unless Fresh or Stale. When Stale it is history, not truth. */
+  /** The merged report, its releases only those whose signature was verified; absent unless Fresh or Stale. When Stale it is history, not truth. */
   report?: NodeReport
 }
 

@@ -33,7 +33,10 @@ export interface ControllerSpec {
 }
 
 /** The runtime's face to whoever has news: an edge maps an event to keys and calls `enqueue`. */
-export interface Enqueue {
+export type Enqueue = (
+  controller: string,
+  key: string,
+  reason: string,
   /** `priority`: 0 background (resync), 1 normal, 2 a person is waiting. Ageing keeps 0 from starving. */
-  (controller: string, key: string, reason: string, options?: { priority?: 0 | 1 | 2; afterMs?: number }): void
-}
+  options?: { priority?: 0 | 1 | 2; afterMs?: number },
+) => void
