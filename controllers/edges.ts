@@ -79,6 +79,8 @@ export function wireEdges(world: ControllerWorld, index: LiveIndex, enqueue: Enq
     const reason = before ? whatChanged(before, object) : 'declared'
     if (reason === 'status') return onStatus(before as AnyObject, object)
     run(key, reason, 2)
+    // Nobody else looks at finalizers; at a fleet's first sight every object gets one.
+    if (reason === 'finalizers') return
     if (before) spreadOld(before)
     spread(world, enqueue, key, 'declared', `${reason} of ${key}`)
   }
@@ -131,13 +133,16 @@ export function wireEdges(world: ControllerWorld, index: LiveIndex, enqueue: Enq
   if (store.health().synced) onStore({ type: 'synced' })
 }
 
-function whatChanged(before: AnyObject, after: AnyObject): 'declared' | 'spec' | 'deletion' | 'metadata' | 'status' {
+type WhatChanged = 'declared' | 'spec' | 'deletion' | 'metadata' | 'finalizers' | 'status'
+
+function whatChanged(before: AnyObject, after: AnyObject): WhatChanged {
   const [a, b] = [before.metadata, after.metadata]
   if (a.uid !== b.uid) return 'declared'
   if (a.generation !== b.generation) return 'spec'
   if (a.deletionTimestamp !== b.deletionTimestamp) return 'deletion'
   const same = (x: object, y: object) => JSON.stringify(x) === JSON.stringify(y)
-  return same(a.annotations, b.annotations) && same(a.finalizers, b.finalizers) ? 'status' : 'metadata'
+  if (!same(a.annotations, b.annotations)) return 'metadata'
+  return same(a.finalizers, b.finalizers) ? 'status' : 'finalizers'
 }
 
 function sameVerdict(before: AnyObject, after: AnyObject, type: string): boolean {

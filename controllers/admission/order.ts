@@ -15,11 +15,14 @@ function byText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
+// Most of a fleet is first seen in one reading.
+const byTime = (a: string, b: string): number => (a === b ? 0 : Date.parse(a) - Date.parse(b))
+
 /** A total order over distinct objects, for `sort`: Node before Archive, then first seen, then name, then uid. */
 export function newcomerOrder(a: Newcomer, b: Newcomer): number {
   return (
     RANK[a.kind] - RANK[b.kind] ||
-    Date.parse(a.metadata.creationTimestamp) - Date.parse(b.metadata.creationTimestamp) ||
+    byTime(a.metadata.creationTimestamp, b.metadata.creationTimestamp) ||
     byText(a.metadata.name, b.metadata.name) ||
     byText(a.metadata.namespace ?? '', b.metadata.namespace ?? '') ||
     byText(a.metadata.uid, b.metadata.uid)
