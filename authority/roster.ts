@@ -14,6 +14,8 @@ export interface RosterEntry {
   target: TargetByte
   /** X25519, base64. */
   commandPublicKey: string
+  /** Ed25519, base64: what its release records are verified with. */
+  signingPublicKey?: string
   hub: boolean
 }
 
@@ -60,6 +62,7 @@ export function rosterOf(options: RosterOptions): Roster {
       address,
       target,
       commandPublicKey: enrolment.identity.commandPublicKey,
+      signingPublicKey: enrolment.identity.signingPublicKey,
       hub: object.hub,
     }
   }

@@ -2,16 +2,18 @@
 import { keyOf, type ObjectKey, parseKey } from '../api/meta.ts'
 import { objectKey } from './common/perform.ts'
 import type { ControllerWorld } from './common/world.ts'
+import { movesOn } from './move/record.ts'
 
 /** What changed: an object's declaration, a node as telemetry shows it, a node's bundle, or a node's enrolment. */
 export type Change = 'declared' | 'seen' | 'bundle' | 'enrolled'
 
 const nodeKey = (name: string): ObjectKey => keyOf('Node', name)
 
-/** Archives that name the node or have a place on it. */
+/** Archives that name the node, have a place on it, or are on their way from or to it. */
 function archivesOf(world: ControllerWorld, node: string): ObjectKey[] {
   const placed = world.allocator.placementsOn(node).flatMap((p) => world.index.archiveByUid(p.archiveUid) ?? [])
-  return [...world.index.archivesNaming(node), ...placed].map(objectKey)
+  const moving = movesOn(world.store.records, node).flatMap((m) => world.index.archiveByUid(m.from.archiveUid) ?? [])
+  return [...world.index.archivesNaming(node), ...placed, ...moving].map(objectKey)
 }
 
 function residents(world: ControllerWorld, node: string): ObjectKey[] {

@@ -19,7 +19,9 @@ const domain = {
     'DiskNotFound',
   ],
   /** A change of an admitted archive that is not followed; the earlier state stays. */
-  change: ['none', 'ImageImmutable', 'RelocationNever', 'RelocationNotServed', 'MemoryFloor', 'MemoryOvercommit'],
+  change: ['none', 'ImageImmutable', 'RelocationNever', 'MoveRefused', 'MemoryFloor', 'MemoryOvercommit'],
+  /** What its move to another node waits for. */
+  move: ['none', 'Stopping', 'Releasing', 'SourceUnheard', 'Copying', 'NoSlot', 'Returning'],
   channel: CHANNEL,
   liveness: LIVENESS,
   bundle: BUNDLE_STAGES,
@@ -109,7 +111,7 @@ export const archiveTable: Table<typeof domain> = {
     ...refusals<typeof domain, 'change'>('change', {
       ImageImmutable: 'the image of an existing archive cannot change',
       RelocationNever: 'it stays on its node: spec.relocation is Never',
-      RelocationNotServed: 'moving an archive is not served by this version; it stays on its node',
+      MoveRefused: 'it stays on its node, for {to} cannot take it: {detail}',
       MemoryFloor: '{detail}',
       MemoryOvercommit: '{detail}',
     }),
@@ -138,6 +140,42 @@ export const archiveTable: Table<typeof domain> = {
       Drifted: 'its memory drifted from the target: {detail}',
       Failed: '{detail}',
     }),
+    {
+      when: { move: 'NoSlot' },
+      verdict: 'Stalled',
+      reason: 'SlotsExhausted',
+      message: '{detail}',
+    },
+    {
+      when: { move: 'Stopping' },
+      verdict: 'Reconciling',
+      reason: 'MoveStopping',
+      message: 'it moves to node {to}: stopping on {from}',
+    },
+    {
+      when: { move: 'Releasing' },
+      verdict: 'Reconciling',
+      reason: 'MoveReleasing',
+      message: 'it moves to node {to}: waits for the signed release of {from}',
+    },
+    {
+      when: { move: 'SourceUnheard' },
+      verdict: 'Reconciling',
+      reason: 'MoveWaitsForSource',
+      message: 'it moves to node {to}: the copy waits until {from} is heard; it is started nowhere else',
+    },
+    {
+      when: { move: 'Copying' },
+      verdict: 'Reconciling',
+      reason: 'MoveCopying',
+      message: 'it moves to node {to}: {from} pushes its disk there',
+    },
+    {
+      when: { move: 'Returning' },
+      verdict: 'Reconciling',
+      reason: 'MoveReturning',
+      message: 'its move to {to} was called off: {from} takes it back',
+    },
     {
       when: { defined: true, powerMarked: true, tuned: true, runState: 'Running', lifecycle: 'Running' },
       verdict: 'Ready',

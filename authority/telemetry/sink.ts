@@ -6,7 +6,7 @@ import type { Logger } from '../../base/log.ts'
 import type { Transport } from '../../base/transport.ts'
 import type { Fleet, Liveness, NodeView } from '../../controllers/ports/fleet.ts'
 import { OP } from '../../protocol/command/ops.ts'
-import type { Sequence, Term } from '../../protocol/ids.ts'
+import type { MeshId, Sequence, Term } from '../../protocol/ids.ts'
 import type { FrameVersions, TelemetryFrame } from '../../protocol/telemetry/frame.ts'
 import { mergeReport } from '../../protocol/telemetry/merge.ts'
 import { assembler } from '../../protocol/telemetry/parts.ts'
@@ -22,6 +22,7 @@ import { sameButMoving } from './moving.ts'
 import { type OnReceiptNeed, onReceiptNeeds } from './needs.ts'
 import { accepted, noOrder, type OrderState, seen } from './order.ts'
 import { startReceiver, type TelemetryConnection } from './receiver.ts'
+import { releaseCheck } from './releases.ts'
 
 /** A node is Stale after this long without a frame that counts. */
 const STALE_MS = 60_000
@@ -46,6 +47,7 @@ export interface TelemetrySinkOptions {
   brake: Brake
   roster: Roster
   keys: NodeKeyRing
+  meshId: MeshId
   reign: Reign
   pings: Pings
   metrics?: Metrics
@@ -105,6 +107,7 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
   const notify = (node: string): void => {
     for (const listener of [...listeners]) listener(node)
   }
+  const verified = releaseCheck(options.meshId, () => discard('ForgedRelease'))
   const discard = (reason: string): void => metrics.count('ppn_telemetry_discarded_total', reason)
 
   const livenessOf = (node: string): Liveness => {
@@ -226,7 +229,7 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
       return
     }
     state.order = order
-    believed(entry, state, frame, report)
+    believed(entry, state, frame, { ...report, releases: verified(entry, report.releases) })
   }
   /** The sequence of our PING that the marks show. */
   const pingOf = (node: string, report: NodeReport): Sequence | undefined => {

@@ -7,6 +7,7 @@ import { conditionOf } from '../common/conditions.ts'
 import { objectKey } from '../common/perform.ts'
 import { isPaused } from '../common/status.ts'
 import type { ControllerWorld } from '../common/world.ts'
+import { moveOf } from '../move/record.ts'
 import { poolInForce } from '../pool/in-force.ts'
 import type { Placement } from '../ports/allocator.ts'
 import type { AdmissionInput, AdmissionNode, Claim, Memory } from './admit.ts'
@@ -26,7 +27,8 @@ export function admissionInput(world: ControllerWorld, nodeName: string): Admiss
   // Running, though nothing of ours is placed there: an orphan, or one whose record is lost. It keeps its memory.
   const strangers = (report?.archives ?? []).filter((a) => !placed.has(a.id) && SEEN_RUNNING.includes(a.lifecycle))
   const pool = poolInForce(world, nodeName)
-  const newcomers = index.archivesNaming(nodeName).filter((a) => mayAsk(a) && !allocator.placement(a.metadata.uid))
+  const naming = index.archivesNaming(nodeName).filter(mayAsk)
+  const newcomers = naming.filter((a) => !allocator.placement(a.metadata.uid))
   return {
     node: admissionNode(world, nodeName),
     nodeName,
@@ -37,6 +39,7 @@ export function admissionInput(world: ControllerWorld, nodeName: string): Admiss
     claims: [
       ...placements.map((placement) => placedClaim(index.archiveByUid(placement.archiveUid), placement, nodeName)),
       ...newcomers.map((archive) => newClaim(archive, strangers)),
+      ...naming.flatMap((archive) => movingClaim(world, archive, nodeName) ?? []),
       ...strangers.filter((s) => !newcomers.some((a) => isSame(a, s))).map(strangerClaim),
     ],
   }
@@ -87,6 +90,17 @@ function newClaim(archive: Archive, strangers: readonly ArchiveReport[]): Claim 
     ...(running && { holds: asks }),
     ...(adoptDisk !== undefined && { adoptDisk }),
   }
+}
+
+/** One that is to move here from another node brings the figures it has; once its move began they are held for it. */
+function movingClaim(world: ControllerWorld, archive: Archive, nodeName: string): Claim | undefined {
+  const placement = world.allocator.placement(archive.metadata.uid)
+  if (!placement || placement.node === nodeName || archive.spec.relocation !== 'OnPinChange') return undefined
+  const { floorMiB, maxMiB, archiveUid } = placement
+  const asks = { floorMiB, maxMiB }
+  const move = moveOf(world.store.records, archiveUid)
+  const coming = move?.to === nodeName && move.phase !== 'returning' && move.phase !== 'cleaning'
+  return { key: objectKey(archive), object: archive, asks, ...(coming && { holds: asks }) }
 }
 
 function isSame({ metadata }: Archive, { name, namespace }: ArchiveReport): boolean {

@@ -319,18 +319,30 @@ describe('admission, through the ports', () => {
 })
 
 describe('law 7, as far as the authority: an archive never leaves its node by a changed pin alone', () => {
-  test.each([
-    ['Never', 'RelocationNever'],
-    ['OnPinChange', 'RelocationNotServed'],
-  ])('relocation %s: it stays, still commanded, Stalled %s', async (relocation, reason) => {
+  test('relocation Never: it stays, still commanded, Stalled', async () => {
     const fleet = await runningFleet()
     const grown = { floor: '512Mi', max: '1Gi' }
-    await fleet.spec({ nodeName: 'hub-1', relocation, cpu: { weight: 300 }, memory: grown })
-    expect(fleet.condition('Stalled')).toBe(`True ${reason}`)
+    await fleet.spec({ nodeName: 'hub-1', relocation: 'Never', cpu: { weight: 300 }, memory: grown })
+    expect(fleet.condition('Stalled')).toBe('True RelocationNever')
     expect(fleet.fake.allocator.placement(UID)).toMatchObject({ node: NODE, slot: 1, fencingEpoch: 1, floorMiB: 256 })
     expect(fleet.entry()).toBeDefined()
     expect(fleet.fake.bundles.state('hub-1').content?.archives.map((a) => a.name)).not.toContain(NAME)
     expect(fleet.wanted()).toEqual([WEIGHT(300)])
+  })
+
+  test('relocation OnPinChange: it is stopped where it is, and then given up there; the other node hears nothing', async () => {
+    const fleet = await runningFleet()
+    await fleet.spec({ nodeName: 'hub-1', relocation: 'OnPinChange' })
+    expect(fleet.condition('Reconciling')).toBe('True MoveStopping')
+    expect(fleet.wanted()).toEqual([POWER(0)])
+    expect(fleet.entry()).not.toHaveProperty('remove')
+    fleet.fake.commands.sent(NODE, OP.POWER, 1, 0)
+    await fleet.heard({ lifecycle: 'Stopped' }, [mark(OP.POWER, 0, 2), mark(OP.WEIGHT, 100)])
+    expect(fleet.condition('Reconciling')).toBe('True MoveReleasing')
+    expect(fleet.wanted()).toEqual([])
+    expect(fleet.entry()).toMatchObject({ remove: 'Retain', fencingEpoch: 1 })
+    expect(fleet.fake.allocator.placement(UID)).toMatchObject({ node: NODE, fencingEpoch: 1 })
+    expect(fleet.fake.bundles.state('hub-1').content?.archives.map((a) => a.name)).not.toContain(NAME)
   })
 })
 

@@ -8,7 +8,7 @@ import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import type { BundleArchive } from '../../protocol/bundle/document.ts'
 import type { Digest } from '../../protocol/ids.ts'
 import type { NodeReport } from '../../protocol/telemetry/report.ts'
-import { archiveEntry } from '../bundle/archives.ts'
+import { archiveEntry } from '../bundle/entry.ts'
 import type { Placement } from '../ports/allocator.ts'
 import type { BundleState, WantedContent } from '../ports/bundles.ts'
 import type { Removal } from './removal.ts'
@@ -25,9 +25,9 @@ export function wantedEntry(
   archive: PpnObject<'Archive'>,
   placement: Placement,
   removal: Removal | undefined,
+  asked = archiveEntry(archive, placement, removal === 'Orphan' ? undefined : removal),
 ): BundleArchive | undefined {
   const entry = content?.archives.find((a) => a.id === placement.id)
-  const asked = archiveEntry(archive, placement, removal === 'Orphan' ? undefined : removal)
   return isDeepStrictEqual(entry, asked) ? entry : undefined
 }
 

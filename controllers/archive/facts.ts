@@ -17,6 +17,7 @@ export function factsOf(archive: Archive, observed: ArchiveObserved): ArchiveFac
     deletion: deletionOf(archive, observed),
     admitted: admittedOf(observed),
     change: changeOf(archive, observed),
+    move: moveFact(observed),
     channel,
     liveness,
     bundle: bundle.stage,
@@ -46,11 +47,24 @@ function admittedOf({ placement, verdict, refusedPlace }: ArchiveObserved): Arch
   return refusedPlace.reason === 'DiskInUse' ? 'DiskTaken' : refusedPlace.reason
 }
 
-function changeOf({ spec }: Archive, { placement, verdict }: ArchiveObserved): ArchiveFacts['change'] {
+function changeOf({ spec }: Archive, { placement, verdict, move }: ArchiveObserved): ArchiveFacts['change'] {
   if (!placement) return 'none'
-  if (placement.node !== spec.nodeName) return spec.relocation === 'Never' ? 'RelocationNever' : 'RelocationNotServed'
+  if (placement.node !== spec.nodeName) {
+    if (move?.record) return 'none'
+    if (spec.relocation === 'Never') return 'RelocationNever'
+    return move?.verdict?.admitted === false ? 'MoveRefused' : 'none'
+  }
   if (!verdict || verdict.admitted) return 'none'
   return verdict.reason === 'MemoryFloor' || verdict.reason === 'MemoryOvercommit' ? verdict.reason : 'none'
+}
+
+/** What the move waits for; a move that has only to tidy up, or to begin, says nothing. */
+function moveFact({ move, refusedPlace }: ArchiveObserved): ArchiveFacts['move'] {
+  if (!move || move.step.do === 'nothing' || move.step.do !== 'wait') return 'none'
+  const { for: what } = move.step
+  if (refusedPlace) return 'NoSlot'
+  if (what === 'Landing' || what === 'Cleaning') return 'none'
+  return what === 'Copying' && !move.sourceFresh ? 'SourceUnheard' : what
 }
 
 /** The first final refusal among the ops, POWER first. */
@@ -70,11 +84,14 @@ export function detailsOf(archive: Archive, observed: ArchiveObserved): Details 
   const { placement, verdict, report, deletion, bundle } = observed
   // Of a holder only a refused change is spoken of; that its node is unheard is not why it failed.
   const concerns = !placement || changeOf(archive, observed) !== 'none'
-  const refused = concerns && verdict && !verdict.admitted ? verdict.message : observed.refusedPlace?.message
+  const asked = verdict ?? observed.move?.verdict
+  const refused = concerns && asked && !asked.admitted ? asked.message : observed.refusedPlace?.message
   return {
     name: archive.metadata.name,
     namespace: archive.metadata.namespace,
     node: placement?.node ?? archive.spec.nodeName,
+    from: observed.move?.record?.from.node,
+    to: observed.move?.record?.to ?? archive.spec.nodeName,
     detail: refused ?? (report && errorText(report)) ?? refusalOf(observed)?.message ?? 'the node gives no reason',
     hold: deletion.hold,
     since: observed.silentSince,

@@ -12,6 +12,9 @@ import type { Answers } from '../common/effects.ts'
 import { objectKey } from '../common/perform.ts'
 import { teardownBegun } from '../common/teardown.ts'
 import type { ControllerWorld } from '../common/world.ts'
+import { expectedEntry } from '../move/expected.ts'
+import { isDeletionGoing, observeMove, type TransferMemory } from '../move/observe.ts'
+import { moveOf } from '../move/record.ts'
 import type { Placement } from '../ports/allocator.ts'
 import { type SeenDefinition, seenDefinition, wantedEntry } from './definition.ts'
 import { goalsOf } from './goals.ts'
@@ -27,6 +30,7 @@ export interface Memory {
   uid: string
   ops: Map<Op, OpMemory>
   defined?: SeenDefinition
+  transfer?: TransferMemory
 }
 
 export async function observeArchive(
@@ -47,17 +51,29 @@ export async function observeArchive(
   const channel = channelOf(world)
   const report = view.liveness === 'Fresh' && channel !== 'Superseded' ? view.report : undefined
   if (placement && report) {
-    const entry = wantedEntry(state.content, archive, placement, removalOf(archive, begun, confirmed))
+    const removal = removalOf(archive, begun, confirmed)
+    const asked = expectedEntry(world, archive, placement)
+    const entry = asked === 'none' ? undefined : wantedEntry(state.content, archive, placement, removal, asked)
     memory.defined = seenDefinition(entry, state, report, memory.defined)
   }
   const defined = report !== undefined && memory.defined !== undefined
   const own = report?.archives.find((a) => a.id === placement?.id)
   const place = answers.place
+  const going = isDeletionGoing(archive, begun, hold !== undefined)
+  const ops =
+    placement && report ? opsOf(world, asToBe(world, archive, going), placement, report, own, defined, memory) : []
+  const { verdict } = verdictFor(world, archive)
+  const noSlot = place?.ok === false
+  const question = { verdict, noSlot, ops, report: own, deleting: going, before: memory.transfer }
+  const move = placement && observeMove(world, archive, { placement, ...question })
+  memory.transfer = move?.memory
   return {
     nowMs: clock.now(),
     deletion: { begun, confirmed, ...(hold && { hold: hold.message }) },
     ...(placement && { placement }),
-    ...verdictFor(world, archive),
+    // Elsewhere than its pin says, the verdict is about the move.
+    ...(verdict && (!placement || placement.node === archive.spec.nodeName) && { verdict }),
+    ...(move && { move }),
     ...(place && !place.ok && { refusedPlace: place }),
     channel,
     liveness: view.liveness,
@@ -68,11 +84,18 @@ export async function observeArchive(
       defined,
     },
     ...(own && { report: own }),
-    ops: placement && report ? opsOf(world, archive, placement, report, own, defined, memory) : [],
+    ops,
   }
 }
 
-/** None for who asks nothing: a tombstone, a paused one, one that has its place elsewhere than its pin says. */
+/** At rest while it is given up, and from then on if it is being deleted. */
+function asToBe(world: ControllerWorld, archive: Archive, deleting: boolean): Archive {
+  const move = moveOf(world.store.records, archive.metadata.uid)
+  if (!move || (move.phase !== 'stopping' && !deleting)) return archive
+  return { ...archive, spec: { ...archive.spec, runState: 'Archived' } }
+}
+
+/** None for who asks nothing: a tombstone, a paused one, one that may not move to where its pin says. */
 function verdictFor(world: ControllerWorld, archive: Archive): { verdict?: Verdict } {
   const verdict = admitArchives(admissionInput(world, archive.spec.nodeName)).get(objectKey(archive))
   return verdict ? { verdict } : {}

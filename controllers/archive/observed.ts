@@ -2,6 +2,7 @@
 import type { ArchiveFacts } from '../../api/readiness/archive.ts'
 import type { ArchiveReport, Mark } from '../../protocol/telemetry/report.ts'
 import type { Verdict } from '../admission/admit.ts'
+import type { MoveObserved } from '../move/observe.ts'
 import type { Placement, SlotResult } from '../ports/allocator.ts'
 import type { Goal } from './goals.ts'
 import type { Paced } from './pace.ts'
@@ -31,6 +32,8 @@ export interface ArchiveObserved {
   verdict?: Verdict
   /** What the allocator answered when it refused a place. */
   refusedPlace?: Extract<SlotResult, { ok: false }>
+  /** It is, or should be, on its way to another node. */
+  move?: MoveObserved
   channel: ArchiveFacts['channel']
   liveness: ArchiveFacts['liveness']
   /** RFC 3339, of the last fresh frame. */

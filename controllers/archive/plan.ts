@@ -4,6 +4,7 @@ import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import type { Memory } from '../admission/admit.ts'
 import type { Effect } from '../common/effects.ts'
 import { isNews, isOrphan, isPaused, statusEffect, verdictEvent } from '../common/status.ts'
+import { CUT_MS } from '../move/observe.ts'
 import type { WantedCommand } from '../ports/commands.ts'
 import type { ArchiveObserved } from './observed.ts'
 import { DISK_RETAINED, statusOf, verdictOf } from './status.ts'
@@ -25,21 +26,55 @@ function planLife(archive: Archive, observed: ArchiveObserved): Effect[] {
   const living = archive.metadata.deletionTimestamp === undefined
   // Before the first durable fact about it: an object without the finalizer could vanish and leave its slot behind.
   if (living && !archive.metadata.finalizers.includes(FINALIZER)) return [{ type: 'addFinalizer' }]
+  const step = moveEffects(observed)
+  if (step.length > 0) return step
   const accepted = acceptedMemory(observed)
   const settled = placement && accepted && same(placement, accepted)
-  if (living && accepted && !settled && !observed.refusedPlace) {
+  const elsewhere = placement !== undefined && placement.node !== archive.spec.nodeName
+  if (living && accepted && !settled && !elsewhere && !observed.refusedPlace) {
     const { nodeName, adoptDisk } = archive.spec
     return [{ type: 'place', node: nodeName, ...accepted, ...(adoptDisk !== undefined && { adoptDisk }) }]
   }
-  const commands = ops.flatMap(({ goal, paced }): WantedCommand[] =>
-    paced.send ? [{ op: goal.op, slot: placement?.slot ?? 0, value: goal.value, ...paced.send }] : [],
-  )
-  const waits = ops.map((o) => o.paced.againMs).filter((ms) => ms !== undefined)
+  const cutMs = observed.move?.memory ? [CUT_MS] : []
+  const waits = [...ops.map((o) => o.paced.againMs), ...cutMs].filter((ms) => ms !== undefined)
   return [
-    ...(placement ? [{ type: 'commands', node: placement.node, commands } satisfies Effect] : []),
+    ...commandsOf(observed),
     ...tell(archive, observed),
     ...(waits.length > 0 ? [{ type: 'again', afterMs: Math.min(...waits) } satisfies Effect] : []),
   ]
+}
+
+/** What its slot is to be told now, and that a node it has left is told nothing more. */
+function commandsOf({ placement, ops, move }: ArchiveObserved): Effect[] {
+  if (!placement) return []
+  const { phase, from, leftover } = move?.record ?? {}
+  // Given up or not there yet: nothing is started.
+  const quiet = phase === 'releasing' || phase === 'copying'
+  const commands = ops.flatMap(({ goal, paced }): WantedCommand[] =>
+    paced.send && !quiet ? [{ op: goal.op, slot: placement.slot, value: goal.value, ...paced.send }] : [],
+  )
+  const left = new Set([from?.node, leftover?.node].flatMap((node) => node ?? []))
+  left.delete(placement.node)
+  return [
+    ...[...left].map((node): Effect => ({ type: 'commands', node, commands: [] })),
+    { type: 'commands', node: placement.node, commands },
+  ]
+}
+
+/** The step of its move, if there is one to take. */
+function moveEffects({ move, placement }: ArchiveObserved): Effect[] {
+  if (!placement) return []
+  const { floorMiB, maxMiB } = placement
+  switch (move?.step.do) {
+    case 'record':
+      return [{ type: 'move', move: move.step.move }]
+    case 'place':
+      return [{ type: 'place', node: move.step.node, floorMiB, maxMiB }]
+    case 'raise':
+      return [{ type: 'raiseEpoch' }]
+    default:
+      return []
+  }
 }
 
 /** What its placement should say: the accepted figures, also when a raise was refused. */
@@ -61,7 +96,17 @@ function planDeletion(archive: Archive, observed: ArchiveObserved): Effect[] {
   if (!placement) return [{ type: 'removeFinalizer' }]
   // No machine is touched: the entry leaves the bundle without `remove`, and the name applied again has it back.
   if (isOrphan(archive))
-    return [...silence(observed), { type: 'releasePlacement', orphaned: true }, { type: 'removeFinalizer' }]
+    return [
+      ...endMove(observed),
+      ...silence(observed),
+      { type: 'releasePlacement', orphaned: true },
+      { type: 'removeFinalizer' },
+    ]
+  // First it is one archive in one place again, whichever its move comes to.
+  if (observed.move?.record) {
+    const step = moveEffects(observed)
+    return step.length > 0 ? step : [...commandsOf(observed), ...tell(archive, observed)]
+  }
   if (isRemoved(observed)) return [...silence(observed), { type: 'releasePlacement' }, { type: 'removeFinalizer' }]
   const unconfirmed = archive.spec.deletionPolicy === 'Delete' && !deletion.confirmed
   const retained: Effect = {
@@ -82,6 +127,11 @@ function planDeletion(archive: Archive, observed: ArchiveObserved): Effect[] {
 function isRemoved({ deletion, liveness, channel, bundle, report }: ArchiveObserved): boolean {
   if (!deletion.begun || liveness !== 'Fresh' || channel === 'Superseded' || !bundle.defined) return false
   return report === undefined || report.lifecycle === 'Removed'
+}
+
+/** A node it has left keeps what it has, as the one it is on does. */
+function endMove({ move }: ArchiveObserved): Effect[] {
+  return move?.record ? [{ type: 'move', move: undefined }] : []
 }
 
 /** Nothing is being asked of its slot. */

@@ -1,34 +1,14 @@
 // From placements to the archives of a bundle.
-import type { PpnObject } from '../../api/v1alpha1/index.ts'
-import type { BundleArchive } from '../../protocol/bundle/document.ts'
-import type { Digest, MiB } from '../../protocol/ids.ts'
+import type { BundleArchive, BundleContent } from '../../protocol/bundle/document.ts'
 import { removalOf } from '../archive/removal.ts'
 import { isPaused } from '../common/status.ts'
 import { teardownBegun } from '../common/teardown.ts'
 import type { ControllerWorld } from '../common/world.ts'
-import type { Placement } from '../ports/allocator.ts'
-
-export type Remove = 'Retain' | 'Delete'
-
-export function archiveEntry(archive: PpnObject<'Archive'>, placement: Placement, remove?: Remove): BundleArchive {
-  const { spec, metadata } = archive
-  const { source, sha256, format, architecture } = spec.image
-  return {
-    id: placement.id,
-    name: metadata.name,
-    namespace: metadata.namespace as string,
-    slot: placement.slot,
-    fencingEpoch: placement.fencingEpoch,
-    minSequence: { ...placement.minSequence },
-    image: { source, sha256: sha256 as Digest, format, architecture },
-    floorMiB: placement.floorMiB as MiB,
-    maxMiB: placement.maxMiB as MiB,
-    vcpus: spec.cpu.vcpus,
-    restartPolicy: spec.restartPolicy,
-    ...(spec.adoptDisk !== undefined && { adoptDisk: spec.adoptDisk }),
-    ...(remove !== undefined && { remove }),
-  }
-}
+import { pushOrder } from '../move/entries.ts'
+import { movingEntry } from '../move/expected.ts'
+import { type Move, movesOn } from '../move/record.ts'
+import { archiveEntry } from './entry.ts'
+import { memberOf } from './members.ts'
 
 /** `frozen/<archive uid>`: the entry of a paused archive as it was when the pause was first seen. */
 export const frozenRecord = (uid: string): string => `frozen/${uid}`
@@ -45,9 +25,10 @@ export interface Entries {
  */
 export function archiveEntries(world: ControllerWorld, node: string, published: readonly BundleArchive[]): Entries {
   const result: Entries = { entries: [], freeze: [] }
+  const moving = movingEntries(world, node)
   for (const placement of world.allocator.placementsOn(node)) {
     const archive = world.index.archiveByUid(placement.archiveUid)
-    if (!archive) continue
+    if (!archive || moving.has(placement.archiveUid)) continue
     const key = frozenRecord(placement.archiveUid)
     const frozen = world.store.records.get(key)?.value as BundleArchive | undefined
     if (isPaused(archive)) {
@@ -62,5 +43,39 @@ export function archiveEntries(world: ControllerWorld, node: string, published: 
     if (removal === 'Orphan') continue
     result.entries.push(archiveEntry(archive, placement, removal))
   }
+  for (const entry of moving.values()) if (entry !== 'none') result.entries.push(entry)
   return result
+}
+
+/**
+ * By archive uid, what moves put into the node's bundle. A pause changes none of it: while it lasts the move stands
+ * still, and an ordinary entry would have a disk made where one is to come.
+ */
+function movingEntries(world: ControllerWorld, node: string): Map<string, BundleArchive | 'none'> {
+  const entries = new Map<string, BundleArchive | 'none'>()
+  for (const move of movesOn(world.store.records, node)) {
+    const { archiveUid } = move.from
+    const archive = world.index.archiveByUid(archiveUid)
+    const placement = world.allocator.placement(archiveUid)
+    if (!archive || !placement) continue
+    const entry = movingEntry(world, archive, placement, move, node)
+    if (entry !== 'ordinary') entries.set(archiveUid, entry)
+  }
+  return entries
+}
+
+/** The push orders of the node's bundle, in the order of the archives' ids. */
+export function pushOrders(world: ControllerWorld, node: string): BundleContent['pushes'] {
+  const leaving = movesOn(world.store.records, node).filter((move) => move.from.node === node)
+  const orderOf = (move: Move) => {
+    const placement = world.allocator.placement(move.from.archiveUid)
+    const receiver = member(world, move.to)
+    return (placement && receiver && pushOrder(move, placement, receiver)) ?? []
+  }
+  return leaving.flatMap(orderOf).sort((a, b) => (a.archive < b.archive ? -1 : 1))
+}
+
+function member(world: ControllerWorld, name: string) {
+  const node = world.store.get('Node', name)
+  return node && memberOf(world, node)
 }

@@ -1,7 +1,13 @@
 // What may exist on one node (section 7.2), from what is declared and allocated. Pure, and the same for the same input
 // whatever its order, so that the digest moves only when the content does.
 import type { MeshSpec } from '../../api/v1alpha1/mesh.ts'
-import type { BundleArchive, BundleAuthority, BundlePeer, BundlePool } from '../../protocol/bundle/document.ts'
+import type {
+  BundleArchive,
+  BundleAuthority,
+  BundleContent,
+  BundlePeer,
+  BundlePool,
+} from '../../protocol/bundle/document.ts'
 import type { WantedContent } from '../ports/bundles.ts'
 import { hubsOf, type Member } from './members.ts'
 
@@ -17,6 +23,7 @@ export interface BundleInput {
   meshEpochMs: number
   pool: BundlePool
   archives: readonly BundleArchive[]
+  pushes?: BundleContent['pushes']
 }
 
 export function bundleContent(input: BundleInput): WantedContent {
@@ -33,7 +40,7 @@ export function bundleContent(input: BundleInput): WantedContent {
     peers: node.role === 'hub' ? hubPeers(others, mesh.spec) : spokePeers(others, mesh.spec),
     pool: input.pool,
     archives: input.archives.toSorted((a, b) => a.slot - b.slot),
-    pushes: [],
+    pushes: [...(input.pushes ?? [])],
   }
 }
 

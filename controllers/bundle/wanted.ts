@@ -4,7 +4,7 @@ import type { ControllerWorld } from '../common/world.ts'
 import { effectiveMesh } from '../mesh/effective.ts'
 import { poolInForce } from '../pool/in-force.ts'
 import type { WantedContent } from '../ports/bundles.ts'
-import { archiveEntries, type Entries } from './archives.ts'
+import { archiveEntries, type Entries, pushOrders } from './archives.ts'
 import { bundleContent } from './content.ts'
 import { authorityNodeNames, type Member, memberOf } from './members.ts'
 
@@ -38,6 +38,7 @@ export function wantedBundle(
     meshEpochMs: world.authority.meshEpochMs(),
     pool: poolInForce(world, own.name),
     archives: entries,
+    pushes: pushOrders(world, own.name),
   })
   return { content, freeze }
 }

@@ -4,6 +4,7 @@ import type { ObjectKey } from '../../api/meta.ts'
 import type { StatusOf } from '../../api/v1alpha1/index.ts'
 import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
 import type { Slot } from '../../protocol/ids.ts'
+import type { Move } from '../move/record.ts'
 import type { AddressResult, SlotResult } from '../ports/allocator.ts'
 import type { WantedContent } from '../ports/bundles.ts'
 import type { WantedCommand } from '../ports/commands.ts'
@@ -30,6 +31,10 @@ export type Effect =
   /** The archive gives up its place; its slot stays taken until `freeSlot`. */
   | { type: 'releasePlacement'; orphaned?: boolean }
   | { type: 'freeSlot'; node: string; slot: Slot }
+  /** How far the archive's move has come; undefined: it has ended. */
+  | { type: 'move'; move: Move | undefined }
+  /** The archive's fencing epoch rises above every one given before. */
+  | { type: 'raiseEpoch' }
   /** A durable fact of the controllers' own; undefined removes it. */
   | { type: 'record'; key: string; value: unknown }
   | { type: 'addFinalizer' }

@@ -1,6 +1,7 @@
 import { FINALIZER, keyOf, type ObjectKey, parseKey } from '../../api/meta.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import { MESH_CIDR_RECORD } from '../mesh/effective.ts'
+import { type Move, moveOf, moveRecord } from '../move/record.ts'
 import type { ReconcileResult } from '../ports/reconciler.ts'
 import type { RecordStore } from '../ports/store.ts'
 import type { Answers, Effect } from './effects.ts'
@@ -61,6 +62,7 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
     case 'place': {
       const { node, floorMiB, maxMiB, adoptDisk } = effect
       done.answers.place = await allocator.place({ uid, key, node, floorMiB, maxMiB, adoptDisk })
+      wakeMoved(world, moveOf(store.records, uid))
       return world.changed(key, 'placed')
     }
     case 'releaseAddress':
@@ -75,6 +77,19 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
     case 'freeSlot':
       await allocator.freeSlot(effect.node, effect.slot)
       return world.changed(keyOf('Node', effect.node), 'slot freed')
+    case 'move': {
+      const before = moveOf(store.records, uid)
+      await writeRecord(store.records, moveRecord(uid), effect.move)
+      wakeMoved(world, before)
+      wakeMoved(world, effect.move)
+      world.wake(key, 'a step of its move')
+      return world.changed(key, 'a step of its move')
+    }
+    case 'raiseEpoch':
+      await allocator.nextEpoch(uid)
+      wakeMoved(world, moveOf(store.records, uid))
+      world.wake(key, 'epoch raised')
+      return world.changed(key, 'epoch raised')
     case 'record':
       return writeRecord(store.records, effect.key, effect.value)
     case 'addFinalizer':
@@ -94,6 +109,12 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
       done.requeueAfterMs = Math.min(done.requeueAfterMs ?? Number.POSITIVE_INFINITY, effect.afterMs)
       return
   }
+}
+
+/** The nodes that a move concerns: their bundles follow from it. */
+function wakeMoved(world: ControllerWorld, move: Move | undefined): void {
+  const nodes = move ? [move.from.node, move.to, ...(move.leftover ? [move.leftover.node] : [])] : []
+  for (const node of new Set(nodes)) if (world.store.get('Node', node)) world.wake(keyOf('Node', node), 'a move')
 }
 
 function recordEvent(effect: Effect & { type: 'event' }, world: ControllerWorld, object: PpnObject): void {

@@ -16,6 +16,7 @@ import { isPaused } from '../common/status.ts'
 import { teardownBegun } from '../common/teardown.ts'
 import type { ControllerWorld, Hold } from '../common/world.ts'
 import { type EffectiveMesh, effectiveMesh } from '../mesh/effective.ts'
+import { movesOn } from '../move/record.ts'
 import type { AddressResult } from '../ports/allocator.ts'
 import type { BundleState, WantedContent } from '../ports/bundles.ts'
 import type { PendingCommand } from '../ports/commands.ts'
@@ -158,7 +159,7 @@ function claimantsUpTo(world: ControllerWorld, node: NodeObject, meshName: strin
 /** Without these there is no VM process. */
 const NO_VM: readonly Lifecycle[] = ['Absent', 'Stopped', 'Removed', 'Failed']
 
-/** Archives that name the node or have a place on it, and VMs that fresh telemetry shows there. */
+/** Archives that name the node, have a place on it or are on their way from it, and VMs that fresh telemetry shows there. */
 function occupantsOf(world: ControllerWorld, node: NodeObject): Occupant[] {
   const { name } = node.metadata
   if (isLive(node)) return []
@@ -168,7 +169,9 @@ function occupantsOf(world: ControllerWorld, node: NodeObject): Occupant[] {
     found.set(label, { name: label, leaving: !isLive(archive) })
   }
   for (const archive of world.index.archivesNaming(name)) add(archive)
-  for (const { archiveUid } of world.allocator.placementsOn(name)) {
+  // Its copy is the only whole one until the move has landed.
+  const leaving = movesOn(world.store.records, name).filter((m) => m.from.node === name && m.phase !== 'cleaning')
+  for (const { archiveUid } of [...world.allocator.placementsOn(name), ...leaving.map((move) => move.from)]) {
     const archive = world.index.archiveByUid(archiveUid)
     if (archive) add(archive)
   }

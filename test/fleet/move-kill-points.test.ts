@@ -1,11 +1,11 @@
-// 32 seeded moments at which the authority or an agent dies without a goodbye while an archive moves, in half of them
+// 24 seeded moments at which the authority or an agent dies without a goodbye while an archive moves, in half of them
 // with the pin changed back on the way. Whatever the moment: at no instant do two nodes run it, its epoch only rises,
 // and in the end it runs on exactly one, the declared one.
 import { expect, test } from 'vitest'
 import { type Fleet, startFleet } from './harness.ts'
 import { archive, hub, spoke } from './objects.ts'
 
-const KILL_POINTS = 32
+const KILL_POINTS = 24
 const BATCHES = 4
 const NAME = 'cluster-totebox-test-1'
 const MOVABLE = { relocation: 'OnPinChange' }

@@ -111,9 +111,9 @@ describe('what holds a move up', () => {
   })
 
   test('a new node without room for its memory is refused before anything is stopped', async () => {
-    fleet.declare(archive(2, 'edge-2', { memory: { floor: '6Gi', max: '6Gi' } }))
+    fleet.declare(archive(2, 'edge-2', { memory: { floor: '13Gi', max: '13Gi' } }))
     await fleet.untilReady()
-    const big = { ...MOVABLE, memory: { floor: '2Gi', max: '2Gi' } }
+    const big = { ...MOVABLE, memory: { floor: '4Gi', max: '4Gi' } }
     fleet.declare(archive(1, 'edge-1', big))
     await fleet.untilReady()
     fleet.declare(archive(1, 'edge-2', big))
