@@ -29,12 +29,9 @@ export function verdictOf(object: AnyObject): Verdict {
   if (!ready || ready.observedGeneration < object.metadata.generation)
     return { name, ready: 'Unknown', reason: 'NotObserved', message: 'this generation has not been reconciled yet' }
   if (object.metadata.deletionTimestamp !== undefined)
-    return {
-      name,
-      ready: 'False',
-      reason: ready.reason === 'Ready' ? 'Deleting' : ready.reason,
-      message: ready.message,
-    }
+    return ready.status === 'True'
+      ? { name, ready: 'False', reason: 'Deleting', message: 'its deletion has not been looked at yet' }
+      : { name, ready: 'False', reason: ready.reason, message: ready.message }
   return { name, ready: ready.status, reason: ready.reason, message: ready.message }
 }
 

@@ -32,7 +32,7 @@ export function lineView(io: Pick<Io, 'out' | 'cwd'>): View {
   let toldProblems = new Set<string>()
   let wasReady = false
   return {
-    show({ objects, problems, notices }) {
+    show({ fleet, objects, problems, notices }) {
       const next = new Map<string, string>()
       for (const object of objects) {
         const v = verdictOf(object)
@@ -42,7 +42,7 @@ export function lineView(io: Pick<Io, 'out' | 'cwd'>): View {
       }
       for (const name of told.keys()) if (!next.has(name)) io.out(`${name}  gone\n`)
       told = next
-      const lines = new Set([...notices.map((n) => `${n}\n`), ...problems.map((p) => problemText(io, p))])
+      const lines = new Set([...notices.map((n) => `${n}\n`), ...problems.map((p) => problemText(io, p, fleet))])
       for (const line of lines) if (!toldProblems.has(line)) io.out(line)
       toldProblems = lines
       const { ready, total } = fleetReadiness(objects, problems)
@@ -104,7 +104,7 @@ export function screenView(io: Io, rows: () => number): View {
       ...(order.length > room ? [paint('dim', `  and ${order.length - room} more`)] : []),
       ...notices.map((n) => paint('yellow', n.slice(0, io.columns() - 1))),
       ...problems
-        .flatMap((p) => problemText(io, p).trimEnd().split('\n'))
+        .flatMap((p) => problemText(io, p, fleet).trimEnd().split('\n'))
         .map((l) => paint('red', l.slice(0, io.columns() - 1))),
       head,
       paint('dim', 'edit a file and watch; Ctrl-C stops the authority, the fleet runs on'),

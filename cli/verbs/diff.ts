@@ -73,7 +73,7 @@ async function sayHowOld(io: Io, state: string, writtenMs: number | undefined): 
 export async function diff(io: Io, dir: string, options: { state?: string }): Promise<ExitCode> {
   const state = stateFolderFor(io, dir, options.state)
   const { objects: declared, problems } = await validateFolder(resolve(io.cwd, dir), io.clock)
-  for (const problem of problems) io.err(problemText(io, problem))
+  for (const problem of problems) io.err(problemText(io, problem, dir))
   if (problems.some((problem) => problem.severity === 'error'))
     throw new CliError(
       EXIT.failed,
@@ -100,7 +100,7 @@ export async function diff(io: Io, dir: string, options: { state?: string }): Pr
   const plan = consequenceLines(found)
   io.out(`${changes.join('\n')}\n`)
   io.out(plan.length === 0 ? 'nothing would be sent or written\n' : `${plan.join('\n')}\n`)
-  for (const problem of found.problems) io.out(paint('red', problemText(io, { ...problem, file: undefined })))
+  for (const problem of found.problems) io.out(paint('red', problemText(io, { ...problem, file: undefined }, dir)))
   for (const line of warningLines(found)) io.out(`${paint('yellow', line)}\n`)
   return EXIT.no
 }

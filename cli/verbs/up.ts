@@ -81,7 +81,7 @@ async function watch(io: Io, standalone: Standalone, view: View, fleet: string, 
         const { objects, problems } = snapshotOf(standalone, fleet)
         view.say(`not Ready within ${options.timeout}:`)
         for (const w of fleetReadiness(objects, problems).waiting) view.say(`  ${w.name}  ${w.reason}: ${w.message}`)
-        for (const problem of problems) view.say(problemText(io, problem).trimEnd())
+        for (const problem of problems) view.say(problemText(io, problem, fleet).trimEnd())
         end(EXIT.no)
       })
     : undefined

@@ -20,7 +20,7 @@ export async function validate(io: Io, dir: string, options: ValidateOptions): P
   const warnings = problems.length - errors
   if (options.output === 'json') io.out(`${JSON.stringify({ objects: objects.length, problems }, null, 2)}\n`)
   else {
-    for (const problem of problems) io.out(problemText(io, problem))
+    for (const problem of problems) io.out(problemText(io, problem, root))
     const count = (n: number, what: string) => `${n} ${what}${n === 1 ? '' : 's'}`
     io.out(`${count(objects.length, 'object')}, ${count(errors, 'error')}, ${count(warnings, 'warning')}\n`)
   }

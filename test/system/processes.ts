@@ -27,7 +27,7 @@ export interface RunOptions {
 }
 
 const LOOK_MS = 25
-const WITHIN_MS = 120_000
+const WITHIN_MS = 30_000
 
 export function start(file: string, args: readonly string[], options: RunOptions): Running {
   const child: ChildProcess = spawn(file, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] })

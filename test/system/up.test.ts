@@ -38,7 +38,7 @@ test('a fresh clone installs itself and converges, in plain lines without a term
 
 test('on a terminal the view is redrawn in place, with colours, and Ctrl-C ends it all', async () => {
   const up = startOnTerminal('npm', ['run', '--silent', 'up', '--', '--metrics-port', '0'], options)
-  await up.until(/Ready: 3 nodes, 3 archives, 2 pools/)
+  await up.until(/Ready: 3 nodes, 3 archives, 2 pools/, { withinMs: 120_000 })
   expect(up.output()).not.toContain('installing')
   expect(up.output()).toMatch(new RegExp(`${ESC}\\[\\d+A${ESC}\\[0J`))
   expect(up.output()).toContain(`${ESC}[32m`)

@@ -79,7 +79,7 @@ export function workspace(n: number): Workspace {
     startPpn,
     async up(...args) {
       const running = startPpn('up', fleet, '--simulate', '--metrics-port', '0', ...args)
-      await running.until(/the fleet is Ready/)
+      await running.until(/the fleet is Ready/, { withinMs: 120_000 })
       return running
     },
     edit: (file, change) => writeFileSync(join(fleet, file), change(read(file))),
