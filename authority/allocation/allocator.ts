@@ -9,7 +9,7 @@ import type { SequenceMark } from '../../protocol/ids.ts'
 import { addresses } from './addresses.ts'
 import { nodeIds } from './node-ids.ts'
 import { serial } from './serial.ts'
-import { type Slots, slots } from './slots.ts'
+import { type SeenOnNode, type Slots, slots } from './slots.ts'
 
 export interface AllocatorOptions {
   records: RecordStore
@@ -17,6 +17,8 @@ export interface AllocatorOptions {
   random: RandomBytes
   /** A mark at or above everything ever sent to the node: marks of a slot's last holder become void. */
   ceiling: (node: string) => SequenceMark
+  /** Default: the records know all there is. */
+  seen?: SeenOnNode
 }
 
 export type DurableAllocator = Allocator & Pick<Slots, 'observeEpoch'>

@@ -1,12 +1,14 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { StoredRecord } from '../../controllers/ports/store.ts'
+import type { ArchiveId } from '../../protocol/ids.ts'
 import { virtualClock } from '../../testing/virtual-clock.ts'
 import { above } from './above.ts'
 import { createAllocator } from './allocator.ts'
+import type { SeenOnNode } from './slots.ts'
 import { memoryRecords } from './testing/memory-records.ts'
 
-function world(facts = new Map<string, StoredRecord>(), first = 0) {
+function world(facts = new Map<string, StoredRecord>(), first = 0, seen?: SeenOnNode) {
   let made = first
   const random = (n: number) => new Uint8Array(n).fill(++made)
   const records = memoryRecords(facts)
@@ -16,6 +18,7 @@ function world(facts = new Map<string, StoredRecord>(), first = 0) {
     clock: virtualClock(),
     random,
     ceiling: () => ({ term: 3, sequence: sequence++ }),
+    seen,
   })
   return { facts, records, allocator }
 }
@@ -223,4 +226,34 @@ test('two writers at once never give one slot twice', async () => {
 test('a floor above the last sequence of a term is the first of the next one', () => {
   expect(above({ term: 3, sequence: 0xffff_fffe })).toEqual({ term: 3, sequence: 0xffff_ffff })
   expect(above({ term: 3, sequence: 0xffff_ffff })).toEqual({ term: 4, sequence: 0 })
+})
+
+test('a slot seen in use is given to nobody, although no record knows it', async () => {
+  const running = { id: 'f'.repeat(32) as ArchiveId, slot: 1, namespace: 'prod', name: 'cluster-totebox-b-9' }
+  const { allocator } = world(new Map(), 0, () => ({
+    unheard: false,
+    archives: [{ ...running, unlisted: true, fencingEpoch: 4 }],
+  }))
+  expect(await placed(allocator, vault(1))).toMatchObject({ slot: 2, fencingEpoch: 1 })
+})
+
+test('an archive that runs on its node unrecorded keeps its identity, its slot and its epoch', async () => {
+  const running = { id: 'f'.repeat(32) as ArchiveId, slot: 7, namespace: 'prod', name: 'cluster-totebox-a-1' }
+  const { allocator } = world(new Map(), 0, () => ({
+    unheard: false,
+    archives: [{ ...running, unlisted: true, fencingEpoch: 4 }],
+  }))
+  expect(await placed(allocator, vault(1))).toMatchObject({ id: running.id, slot: 7, fencingEpoch: 4 })
+  expect(await placed(allocator, vault(2))).toMatchObject({ slot: 1 })
+})
+
+test('on a node not heard since a restore no new slot is given, and who holds one keeps it', async () => {
+  const { facts, allocator } = world()
+  const held = await placed(allocator, vault(1))
+  const restored = world(facts, 50, () => ({ unheard: true, archives: [] })).allocator
+  expect(await restored.place(vault(2))).toMatchObject({
+    ok: false,
+    message: expect.stringContaining('not been heard'),
+  })
+  expect(await placed(restored, vault(1))).toEqual(held)
 })

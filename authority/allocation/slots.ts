@@ -6,6 +6,7 @@ import { type RandomBytes, randomId } from '../../base/random.ts'
 import type { Allocator, Placement, SlotResult } from '../../controllers/ports/allocator.ts'
 import type { RecordStore } from '../../controllers/ports/store.ts'
 import type { ArchiveId, FencingEpoch, SequenceMark, Slot } from '../../protocol/ids.ts'
+import type { ArchiveReport } from '../../protocol/telemetry/report.ts'
 import { above } from './above.ts'
 import { contend } from './contend.ts'
 import { epochs } from './epochs.ts'
@@ -22,6 +23,14 @@ interface SlotFact {
   claim: number
   placement: Placement
 }
+
+/** What a node shows that our records may be too old to know: they may come from a backup. */
+export type SeenOnNode = (node: string) => {
+  /** Not heard since a restore: what it holds is not known. */
+  unheard: boolean
+  archives: readonly Pick<ArchiveReport, 'id' | 'slot' | 'namespace' | 'name' | 'unlisted' | 'fencingEpoch'>[]
+}
+const nothingSeen: SeenOnNode = () => ({ unheard: false, archives: [] })
 
 const PREFIX = 'slot/'
 const keyOf = (node: string, slot: number): string => `${PREFIX}${node}/${slot}`
@@ -40,8 +49,9 @@ export function slots(options: {
   random: RandomBytes
   serial: Serial
   ceiling: (node: string) => SequenceMark
+  seen?: SeenOnNode
 }): Slots {
-  const { records, clock, random, serial, ceiling } = options
+  const { records, clock, random, serial, ceiling, seen = nothingSeen } = options
   const epoch = epochs(records)
   /** archive uid -> the record keys that may concern it. Complete while we are the only writer; dropped on Conflict. */
   let shortcut: Map<string, Set<string>> | undefined
@@ -96,10 +106,19 @@ export function slots(options: {
     return facts.find((f) => f.state === 'Held' && isOwn(f)) ?? facts.find((f) => f.state === 'Released' && f.orphaned)
   }
 
+  /** Neither recorded nor seen in use. */
   function freeSlotOf(node: string): Slot | undefined {
-    for (let slot = 1; slot <= HIGHEST_SLOT; slot++) if (!records.get(keyOf(node, slot))) return slot
+    const used = new Set(seen(node).archives.map(({ slot }) => slot))
+    for (let slot = 1; slot <= HIGHEST_SLOT; slot++) if (!used.has(slot) && !records.get(keyOf(node, slot))) return slot
     return undefined
   }
+
+  /** This archive, running on its node although no record of ours knows it: it keeps its identity and its slot. */
+  const runningUnrecorded = (key: string, node: string) =>
+    seen(node).archives.find(
+      ({ unlisted, namespace, name, slot, id }) =>
+        unlisted && `Archive/${namespace}/${name}` === key && !records.get(keyOf(node, slot)) && !userOf(id),
+    )
 
   async function releaseOthers(uid: string): Promise<void> {
     const held = heldBy(uid)
@@ -150,12 +169,17 @@ export function slots(options: {
       const message = `disk ${adoptDisk} is that of ${archiveKey}, slot ${slot} of ${at}`
       return { ok: false, reason: 'DiskInUse', message }
     }
-    const slot = freeSlotOf(node)
+    if (seen(node).unheard) {
+      const message = `${node} has not been heard since the restore: which slots it uses is not known`
+      return { ok: false, reason: 'SlotsExhausted', message }
+    }
+    const running = own || adoptDisk !== undefined ? undefined : runningUnrecorded(key, node)
+    const slot = running?.slot ?? freeSlotOf(node)
     if (slot === undefined)
       return { ok: false, reason: 'SlotsExhausted', message: `all ${HIGHEST_SLOT} slots of ${node} are taken` }
 
-    const id: ArchiveId = own?.placement.id ?? adoptDisk ?? randomId(random)
-    const fencingEpoch = Math.max(await epoch.claim(id), own?.placement.fencingEpoch ?? 0)
+    const id: ArchiveId = own?.placement.id ?? adoptDisk ?? running?.id ?? randomId(random)
+    const fencingEpoch = Math.max(await epoch.claim(id), own?.placement.fencingEpoch ?? 0, running?.fencingEpoch ?? 0)
     const placement: Placement = {
       archiveUid: uid,
       archiveKey: key,

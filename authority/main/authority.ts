@@ -18,6 +18,7 @@ import { type NodeRegistry, openRegistry } from '../registry/registry.ts'
 import { type Roster, rosterOf } from '../roster.ts'
 import { lastConnected } from '../term/last-connected.ts'
 import { recordedTerm } from '../term/raise.ts'
+import { readRestore } from '../term/restore.ts'
 import { resumeRestore, takeClaims } from './claims.ts'
 import { lateCommands, lateFleet } from './late.ts'
 import type { AuthorityOptions } from './options.ts'
@@ -78,6 +79,10 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     clock,
     random,
     ceiling: (node) => serving?.downlink()?.commands.ceiling(node) ?? endOfReign(recordedTerm(store.records)),
+    seen: (node) => ({
+      unheard: readRestore(store.records)?.unheard.includes(node) ?? false,
+      archives: fleet.view(node).report?.archives ?? [],
+    }),
   })
   const roster = rosterOf({
     registry,
