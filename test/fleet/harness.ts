@@ -90,9 +90,24 @@ const readyOf = (o: AnyObject) =>
 
 export function copyOf({ files, database }: AuthorityState): AuthorityState {
   const copy = memoryState()
-  copy.objects.write(database.objects.load(), [], database.objects.resourceVersion())
+  copy.objects.write(database.objects.load(), [], database.objects.resourceVersion(), true)
   copy.records.write(database.records.load(), [], database.records.version())
   return { files: new Map(files), database: copy }
+}
+
+/** What a dead process still holds in memory reaches no disk. */
+function mortalState(state: MemoryState, life: Life): MemoryState {
+  const alive = <T extends unknown[]>(write: (...args: T) => void) => {
+    return (...args: T) => {
+      if (life.dead) throw new Error('the process is dead')
+      write(...args)
+    }
+  }
+  return {
+    ...state,
+    objects: { ...state.objects, write: alive(state.objects.write) },
+    records: { ...state.records, write: alive(state.records.write) },
+  }
 }
 
 interface Running {
@@ -150,7 +165,7 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
     const life = beginLife()
     const stop = new AbortController()
     const itsClock = mortalClock(clock, life)
-    const store = memoryStore({ clock: itsClock, random, state: disk.database })
+    const store = memoryStore({ clock: itsClock, random, state: mortalState(disk.database, life) })
     store.apply(...declared.values())
     const authority = await startAuthority(
       {

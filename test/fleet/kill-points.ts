@@ -8,7 +8,7 @@ import { archive, hub, office, spoke } from './objects.ts'
 const SPAN_MS = 20_000
 
 /** xorshift32, as the harness has for bytes. */
-function seeded(seed: number): () => number {
+export function seeded(seed: number): () => number {
   let state = (seed * 2654435761) >>> 0 || 1
   return () => {
     state ^= state << 13
@@ -30,7 +30,7 @@ async function scenario(fleet: Fleet, at: (ms: number) => Promise<void>): Promis
 }
 
 /** What counts as the end: what every node runs, and what is true of every object. */
-function ending(fleet: Fleet) {
+export function ending(fleet: Fleet) {
   return [...fleet.nodes]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, node]) => {
