@@ -8,7 +8,11 @@ const refuse = (why: string, cause?: unknown): never => {
   throw new PpnError('NotCanonical', { why }, { cause })
 }
 
+/** Printable ASCII without quote and backslash: needs no escaping, and has no surrogate. Most strings are. */
+const PLAIN = /^[ !#-[\]-~]*$/
+
 function text(value: string): string {
+  if (PLAIN.test(value)) return `"${value}"`
   // RFC 8785 section 3.2.2.2: a lone surrogate has no UTF-8 form.
   if (!value.isWellFormed()) refuse('a string holds a lone surrogate')
   return JSON.stringify(value)
@@ -19,10 +23,10 @@ function object(value: object, depth: number): string {
   if (prototype !== Object.prototype && prototype !== null) refuse('an object is not plain data')
   const record = value as Record<string, unknown>
   // The default order of sort() is by UTF-16 code units, as section 3.2.3 asks.
-  const members = Object.keys(record)
-    .sort()
-    .map((key) => `${text(key)}:${serialise(record[key], depth + 1)}`)
-  return `{${members.join(',')}}`
+  let members = ''
+  for (const key of Object.keys(record).sort())
+    members += `${members === '' ? '' : ','}${text(key)}:${serialise(record[key], depth + 1)}`
+  return `{${members}}`
 }
 
 function array(value: readonly unknown[], depth: number): string {
@@ -40,7 +44,7 @@ function serialise(value: unknown, depth: number): string {
       return String(value)
     case 'number':
       // Section 3.2.2.3: Number::toString of ECMAScript; -0 becomes 0.
-      return Number.isFinite(value) ? JSON.stringify(value) : refuse(`${value} is no JSON number`)
+      return Number.isFinite(value) ? String(value) : refuse(`${value} is no JSON number`)
     case 'object':
       if (value === null) return 'null'
       return Array.isArray(value) ? array(value, depth) : object(value, depth)
