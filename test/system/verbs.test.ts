@@ -156,8 +156,9 @@ test('an emptied kind is held until a person confirms', async () => {
   expect(confirmed.out).toBe('ResourcePool/office-1 confirmed\nResourcePool/laptop-1 confirmed\n')
   await up.until(/resourcepool\.ppn\.dev\/office-1 {2}gone/, { from: said })
   expect((await w.ppn('holds')).err).toBe('nothing is held\n')
+  const back = up.output().length
   renameSync(join(w.root, 'pools'), join(w.fleet, 'pools'))
-  await up.until(/the fleet is Ready/, { from: up.output().length })
+  await up.until(/resourcepool\.ppn\.dev\/laptop-1 {2}Ready=True/, { from: back })
 })
 
 test('the brake stops what goes out, and says so, until it is released', async () => {
@@ -169,9 +170,9 @@ test('the brake stops what goes out, and says so, until it is released', async (
   const why = await w.ppn('explain', 'node/laptop-1')
   expect(why.out).toMatch(/ISOLATE 1 slot 0: Waiting \(Braked\)/)
   expect((await w.ppn('brake', 'off')).code).toBe(0)
-  await up.until(/the fleet is Ready/, { from: up.output().length })
+  await up.until(/laptop-1 {2}Ready=True Isolated/, { from: said })
   w.edit('nodes/laptop-1.yaml', isolate(false))
-  await up.until(/the fleet is Ready/, { from: up.output().length })
+  await up.until(/laptop-1 {2}Ready=True Converged/, { from: said })
   expect((await w.ppn('brake', 'sideways')).code).toBe(64)
 })
 

@@ -1,0 +1,94 @@
+import { readFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import { expect, test } from 'vitest'
+import { virtualClock } from '../testing/virtual-clock.ts'
+import type { Io } from './io.ts'
+import { main } from './main.ts'
+import { createProgram } from './program.ts'
+
+function recordingIo() {
+  const said = { out: '', err: '' }
+  const io: Io = {
+    out: (text) => {
+      said.out += text
+    },
+    err: (text) => {
+      said.err += text
+    },
+    terminal: false,
+    columns: () => 80,
+    color: false,
+    env: { XDG_STATE_HOME: '/nonexistent' },
+    cwd: '/nonexistent',
+    clock: virtualClock(),
+    signal: new AbortController().signal,
+    stdin: async () => '',
+    read: async () => '',
+  }
+  return { io, said }
+}
+
+const leaves = (command: Command, before = ''): { name: string; command: Command }[] =>
+  command.commands.length === 0
+    ? [{ name: before.trim(), command }]
+    : command.commands.flatMap((sub) => leaves(sub, `${before} ${sub.name()}`))
+
+const { io } = recordingIo()
+const verbs = leaves(createProgram(io, () => {}))
+
+test('there is every verb', () => {
+  expect(verbs.map(({ name }) => name).sort()).toEqual([
+    'agent import',
+    'agent init',
+    'apply',
+    'backup',
+    'brake',
+    'completion',
+    'confirm',
+    'delete',
+    'describe',
+    'diff',
+    'events',
+    'explain',
+    'get',
+    'holds',
+    'keys',
+    'node bundle',
+    'node sever',
+    'restore',
+    'up',
+    'validate',
+    'version',
+  ])
+})
+
+test.each(verbs)('docs/cli.md names `$name` and every one of its flags', ({ name, command }) => {
+  const text = readFileSync(new URL('../docs/cli.md', import.meta.url), 'utf8')
+  expect(text).toMatch(new RegExp(`\`(ppn )?${name}\\b`))
+  for (const option of command.options) expect(text).toContain(option.short ?? option.long)
+})
+
+test.each(verbs)('`$name --help` ends with 0 and says what it does', async ({ name, command }) => {
+  const { io, said } = recordingIo()
+  expect(await main(io, [...name.split(' '), '--help'])).toBe(0)
+  expect(said.out).toContain(`Usage: ppn ${name}`)
+  expect(said.out.replaceAll(/\s+/g, ' ')).toContain(command.description())
+})
+
+test.each([
+  [['gett']],
+  [['get']],
+  [['get', 'nodes', '-o', 'xml']],
+  [['up', '.', '--no-such-flag']],
+  [['completion', 'tcsh']],
+])('a wrong command line, %j, ends with 64', async (args) => {
+  const { io, said } = recordingIo()
+  expect(await main(io, args)).toBe(64)
+  expect(said.err).not.toContain('    at ')
+})
+
+test('without a fleet a verb that needs one ends with 69 and a hint', async () => {
+  const { io, said } = recordingIo()
+  expect(await main(io, ['events'])).toBe(69)
+  expect(said.err).toMatch(/^ppn: no fleet is known under .*\nhint: start one with `ppn up DIR`/)
+})

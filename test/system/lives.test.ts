@@ -1,0 +1,69 @@
+// Ends and returns: a machine's agent alone, the authority alone, a state out of its backup.
+import { statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { commandLine, processesOf } from './processes.ts'
+import { type Workspace, workspace } from './workspace.ts'
+
+let w: Workspace
+let mesh = 10
+beforeEach(() => {
+  w = workspace(mesh++)
+})
+afterEach(() => w.close())
+
+const machines = () => processesOf(w.root).filter((pid) => commandLine(pid).includes('simulated/host'))
+
+test('each simulated machine is a process of its own: killing one leaves the others Ready, and its silence is said', async () => {
+  const up = await w.up()
+  const before = machines()
+  expect(before).toHaveLength(3)
+  const victim = before.at(-1) as number
+  process.kill(victim, 'SIGKILL')
+  // 60 s without a frame make what was Ready Unknown; nothing is deleted.
+  await up.until(/Ready=Unknown Silent/, { withinMs: 100_000 })
+  const nodes = (await w.ppn('get', 'nodes', '--no-headers')).out.trimEnd().split('\n')
+  expect(nodes.filter((line) => /True/.test(line))).toHaveLength(2)
+  expect(nodes.filter((line) => /Unknown +Silent/.test(line))).toHaveLength(1)
+  expect(machines().sort()).toEqual(before.filter((pid) => pid !== victim).sort())
+  up.kill('SIGTERM')
+  expect((await up.ended).code).toBe(0)
+  expect(processesOf(w.root)).toEqual([])
+})
+
+test('the authority killed on the spot takes no machine out of its state; the next start converges the same fleet', async () => {
+  const first = await w.up()
+  const addresses = (await w.ppn('get', 'nodes', '-o', 'json')).out.match(/"address": "[^"]+"/g)
+  first.kill('SIGKILL')
+  await first.ended
+  await expect.poll(() => processesOf(w.root), { timeout: 20_000 }).toEqual([])
+  const again = await w.up('--once')
+  expect((await again.ended).code).toBe(0)
+  expect((await w.ppn('get', 'nodes', '-o', 'json')).out.match(/"address": "[^"]+"/g)).toEqual(addresses)
+})
+
+test('a backup is one encrypted file; restored into a new state it is the same fleet', async () => {
+  const secret = join(w.root, 'passphrase')
+  writeFileSync(secret, 'correct horse battery staple\n', { mode: 0o600 })
+  const file = join(w.root, 'office.backup')
+  const up = await w.up()
+  const keys = (await w.ppn('keys', '-o', 'json')).out
+  const backup = await w.ppn('backup', file, '--passphrase-file', secret)
+  expect(backup.code, backup.err).toBe(0)
+  expect(statSync(file).mode & 0o777).toBe(0o600)
+  up.kill('SIGTERM')
+  await up.ended
+
+  const wrong = join(w.root, 'wrong')
+  writeFileSync(wrong, 'something else\n')
+  const state = join(w.root, 'restored')
+  expect((await w.ppn('restore', file, '--state', state, '--passphrase-file', wrong)).code).toBe(2)
+  const restored = await w.ppn('restore', file, '--state', state, '--passphrase-file', secret)
+  expect(restored.code, restored.err).toBe(0)
+  expect((await w.ppn('restore', file, '--state', state, '--passphrase-file', secret)).code).toBe(2)
+  const second = w.startPpn('up', w.fleet, '--metrics-port', '0', '--state', state)
+  await second.until(/metrics on/)
+  expect((await w.ppn('keys', '-o', 'json', '--state', state)).out.replaceAll(state, w.state)).toBe(keys)
+  second.kill('SIGTERM')
+  expect((await second.ended).code).toBe(0)
+})
