@@ -25,7 +25,7 @@ function screen(rows: number, columns: number) {
   const out = (t: string) => {
     text += t
   }
-  const io = { out, cwd: '/', clock, color: false, columns: () => columns } as Io
+  const io = { out, cwd: '/', clock, color: false, columns: () => columns } as unknown as Io
   const view = screenView(io, () => rows)
   const take = () => {
     const taken = text
