@@ -10,13 +10,14 @@ import { type ChunkList, chunkHash, chunkList } from '../../protocol/sync/chunk-
 import { CHUNK_BYTES, encodeSyncFrame } from '../../protocol/sync/frame.ts'
 import type { DiskTools } from '../apply/archives/disks.ts'
 import { diskOf } from '../fence/sidecar.ts'
+import { serialQueue } from '../timing/serial.ts'
 
 /** The archive may still be stopping. */
 const NOT_OURS_MS = 1_000
 /** The receiver's bundle may not name the root yet, or the push was cut. */
 const AGAIN_MS = 5_000
 /** A push that ran to its end is repeated only if the order still stands after this. */
-const STANDING_MS = 60_000
+const STANDING_MS = 15_000
 
 type Order = BundleContent['pushes'][number]
 
@@ -50,6 +51,8 @@ export function createDiskSender(options: DiskSenderOptions, signal: AbortSignal
   const { transport, clock, log, disks } = options
   const running = new Map<string, AbortController>()
   const prepared = new Map<ArchiveId, Prepared>()
+  /** A receiver takes one transfer from one node: a second connection would cut the first, and what it is taking in. */
+  const turns = new Map<string, ReturnType<typeof serialQueue>>()
 
   /** Reads the disk through once; undefined while it is not ours to give. */
   const prepare = async (id: ArchiveId): Promise<Prepared | undefined> => {
@@ -107,7 +110,14 @@ export function createDiskSender(options: DiskSenderOptions, signal: AbortSignal
         const content = options.content()
         const from = await prepare(order.archive)
         if (from) waitMs = AGAIN_MS
-        if (content && from && order.toAddress !== undefined) await push(order, from, content, over)
+        const { toAddress } = order
+        if (content && from && toAddress !== undefined) {
+          const inTurn = turns.get(toAddress) ?? serialQueue()
+          turns.set(toAddress, inTurn)
+          await inTurn(async () => {
+            if (!over.aborted) await push(order, from, content, over)
+          })
+        }
       } catch (error) {
         if (!over.aborted) log.info({ archive: order.archive, err: String(error) }, 'a push was cut')
       }

@@ -140,3 +140,35 @@ test('a target without room says DiskFull, and takes the disk once there is room
   await from.stop()
   await to.stop()
 })
+
+test('two disks for the same node are pushed one after the other: neither cuts the other', async () => {
+  const source = await agentBench({ address: SOURCE })
+  const target = await agentBench({ address: TARGET, authorityAddress: '10.8.0.2', beside: source })
+  const both = [archive, anArchive({ slot: 2 })]
+  const from = await source.enrolled({ archives: both })
+  for (const { id } of both)
+    for (let i = 0; i < 3; i++) await source.drivers.image.writeChunk(id, i, Buffer.alloc(MIB, i))
+  const archives = both.map((a) => ({ ...a, remove: 'Retain' as const }))
+  const orders = both.map(({ id }) => ({ archive: id, toNode: order.toNode }))
+  const give = (revision: number, pushes: (typeof order)[] | typeof orders) =>
+    source.authority.push(
+      source.authority.bundle({ revision, switch: 'onReceipt', content: { archives, pushes: [...pushes] } }),
+    )
+  await give(2, orders)
+  await source.clock.advance(3_000)
+  const releases = source.authority.report()?.releases ?? []
+  const rootOf = (id: string) => releases.find((r) => r.archive === id)?.chunkListRoot as string
+  const coming = both.map((a) => ({ ...a, fencingEpoch: 2, chunkListRoot: rootOf(a.id), receiveFrom: SOURCE }))
+  const to = await target.enrolled({ archives: coming })
+  const standing = orders.map((one) => ({ ...one, toAddress: TARGET }))
+  await give(3, standing)
+  await source.clock.advance(2_000)
+  expect(to.report()?.archives).toMatchObject([{ imageReady: true }, { imageReady: false }])
+  // As the authority does once telemetry shows it.
+  await give(4, standing.slice(1))
+  await source.clock.advance(2_000)
+  expect(to.report()?.archives).toMatchObject([{ imageReady: true }, { imageReady: true }])
+  expect(to.report()?.refusals).toEqual({})
+  await from.stop()
+  await to.stop()
+})
