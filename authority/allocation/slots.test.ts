@@ -121,7 +121,7 @@ test('a move keeps the id, takes a slot on the new node and releases the old one
   expect(allocator.releasedSlots('edge-1')).toEqual([{ slot: 1, archiveUid: 'u1', id: here.id }])
 })
 
-test('a retained disk is adopted with its id and epoch, but never by two archives (law 7)', async () => {
+test('a retained disk is adopted with its id, above the epoch it was given up at, but never by two archives (law 7)', async () => {
   const { allocator } = world()
   const one = await placed(allocator, vault(1))
   await allocator.nextEpoch('u1')
@@ -130,7 +130,7 @@ test('a retained disk is adopted with its id and epoch, but never by two archive
   expect(await allocator.place({ ...vault(2), adoptDisk: one.id })).toMatchObject({ ok: false, reason: 'DiskInUse' })
   await allocator.freeSlot('edge-1', 1)
   const two = await placed(allocator, { ...vault(2), adoptDisk: one.id } as ReturnType<typeof vault>)
-  expect(two).toMatchObject({ id: one.id, fencingEpoch: 2 })
+  expect(two).toMatchObject({ id: one.id, fencingEpoch: 3 })
 })
 
 test('epochs only rise, above whatever telemetry has shown', async () => {

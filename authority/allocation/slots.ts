@@ -179,7 +179,10 @@ export function slots(options: {
       return { ok: false, reason: 'SlotsExhausted', message: `all ${HIGHEST_SLOT} slots of ${node} are taken` }
 
     const id: ArchiveId = own?.placement.id ?? adoptDisk ?? running?.id ?? randomId(random)
-    const fencingEpoch = Math.max(await epoch.claim(id), own?.placement.fencingEpoch ?? 0, running?.fencingEpoch ?? 0)
+    // A retained disk was given up under its last epoch, which its node never starts again.
+    const adopts = !own && adoptDisk !== undefined
+    const claimed = adopts ? await epoch.raise(id, 0) : await epoch.claim(id)
+    const fencingEpoch = Math.max(claimed, own?.placement.fencingEpoch ?? 0, running?.fencingEpoch ?? 0)
     const placement: Placement = {
       archiveUid: uid,
       archiveKey: key,
