@@ -93,8 +93,12 @@ function heldOf(before: TransferMemory | undefined, held: number | undefined, no
   return before?.held === held ? before : { held, sinceMs: nowMs }
 }
 
-/** POWER 0 is marked, done, and in effect; a slot never told anything is at rest as it is. */
-function isStopped({ ops }: MoveQuestion): boolean {
+/**
+ * POWER 0 is marked, done, and in effect; a slot never told anything is at rest as it is. While its disk is being made
+ * there is nothing to give up yet.
+ */
+function isStopped({ ops, report }: MoveQuestion): boolean {
+  if (!report?.imageReady) return false
   const power = ops.find(({ goal }) => goal.op === OP.POWER)
   return power?.progress.state === 'settled' && (power.mark?.state ?? 'done') === 'done'
 }

@@ -9,7 +9,7 @@ const ALIVE = ['Starting', 'Running', 'Suspended', 'Stopping']
 const MOVABLE = { relocation: 'OnPinChange' }
 
 let fleet: Fleet
-let watching: { stop(): void }
+let watching: ReturnType<typeof watchLaw7>
 
 /** Nodes on which a machine of the archive exists; an agent that is dead says nothing, its machine runs on. */
 function runsOn(name = NAME): string[] {
@@ -56,15 +56,14 @@ beforeEach(async () => {
 afterEach(async () => {
   watching.stop()
   await fleet.stop()
+  // Whatever the test was about.
+  expect(watching.worst()).toBe(1)
 })
 
 describe('law 7', () => {
   test('a changed pin moves it, and at no instant do two nodes show it running', async () => {
-    const watch = watchLaw7()
     fleet.declare(archive(1, 'edge-2', MOVABLE))
     await fleet.until(() => settled() && placement()?.node === 'edge-2')
-    watch.stop()
-    expect(watch.worst()).toBe(1)
     expect(runsOn()).toEqual(['edge-2'])
     expect(placement()).toMatchObject({ node: 'edge-2', fencingEpoch: 2 })
     expect(shownOn('edge-2')).toMatchObject({ fencingEpoch: 2, lifecycle: 'Running' })
@@ -121,6 +120,38 @@ describe('what holds a move up', () => {
     expect(fleet.condition('Archive', NAME, 'Stalled')).toEqual({ status: 'True', reason: 'MoveRefused' })
     expect(runsOn()).toEqual(['edge-1'])
   })
+})
+
+test('several archives move at once between the same two nodes', async () => {
+  const all = (node: string) => [1, 2, 3].map((n) => archive(n, node, MOVABLE))
+  fleet.declare(...all('edge-1'))
+  await fleet.untilReady()
+  fleet.declare(...all('edge-2'))
+  await fleet.until(() => fleet.store.records.list('move/').length > 0)
+  await fleet.until(() => fleet.store.records.list('move/').length === 0)
+  await fleet.untilReady()
+  for (const n of [1, 2, 3]) expect(runsOn(`cluster-totebox-test-${n}`)).toEqual(['edge-2'])
+})
+
+test.each(['Suspended', 'Archived'])('an archive that is %s moves as well, and is so again there', async (runState) => {
+  fleet.declare(archive(1, 'edge-1', { ...MOVABLE, runState }))
+  await fleet.untilReady()
+  fleet.declare(archive(1, 'edge-2', { ...MOVABLE, runState }))
+  await fleet.until(() => settled() && placement()?.node === 'edge-2')
+  expect(shownOn('edge-2')?.lifecycle).toBe(runState === 'Archived' ? 'Stopped' : runState)
+  expect(shownOn('edge-2')?.fencingEpoch).toBe(2)
+})
+
+test('a disk retained by a deletion is adopted again on its node, under a higher epoch', async () => {
+  fleet.declare(archive(2, 'edge-1'))
+  await fleet.untilReady()
+  fleet.store.withdraw('Archive', NAME, 'default')
+  await fleet.until(() => object() === undefined)
+  const disk = fleet.nodes.get('edge-1')?.report()?.retainedDisks[0]?.id
+  const first = archive(1, 'edge-1').spec as { image: object }
+  fleet.declare(archive(3, 'edge-1', { image: first.image, adoptDisk: disk }))
+  await fleet.untilReady()
+  expect(runsOn('cluster-totebox-test-3')).toEqual(['edge-1'])
 })
 
 describe('a move that is called off', () => {
