@@ -67,6 +67,18 @@ test('silent: nothing is reported, everything obeyed; and when it ends, all is t
   expect(authority.connections).toHaveLength(1)
 })
 
+test('silent from its first moment: it connects, and is heard when the silence ends', async () => {
+  const { clock, agent, authority, frames } = await joined()
+  const speak = agent.silent()
+  await agent.restart()
+  await clock.advance(30_000)
+  const before = frames()
+  expect(authority.connections).toHaveLength(2)
+  speak()
+  await clock.settle()
+  expect(authority.frames.slice(before).map((f) => f.type)).toEqual(['full'])
+})
+
 test('deaf: no command and no bundle is taken, telemetry goes on', async () => {
   const { clock, agent, authority, content, frames } = await joined()
   const hear = agent.deaf()

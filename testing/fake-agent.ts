@@ -85,18 +85,8 @@ export function fakeAgent(options: FakeAgentOptions): FakeAgent {
   let machines = machinesOf(memory)
   let keyring: Keyring | undefined
   let life: Life | undefined
-  let wasSilent = false
 
-  const script = scriptOf({
-    clock,
-    random,
-    changed() {
-      // Silence that ends is heard of at once.
-      if (wasSilent && !script.silent()) life?.uplink.full()
-      wasSilent = script.silent()
-      life?.uplink.touch()
-    },
-  })
+  const script = scriptOf({ clock, random, changed: () => life?.uplink.touch() })
   const wallClock = () => clock.now() + script.clock().aheadMs
   const keys = (): Keyring => {
     keyring ??= keyringOf(memory)

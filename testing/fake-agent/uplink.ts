@@ -74,11 +74,13 @@ export function startUplink(
   }
   const delta = (): void => {
     touched = false
-    if (!live?.sent || options.silent() || signal.aborted) return
-    const now = options.report()
-    const changed = diffReport(live.sent, now)
-    live.sent = now
-    if (changed) write('delta', splitDelta(changed))
+    if (!live || options.silent() || signal.aborted) return
+    const before = live.sent
+    live.sent = options.report()
+    // Nothing before: it was silent from the first moment of this connection.
+    const changed = before && diffReport(before, live.sent)
+    if (!before) write('full', splitReport(live.sent))
+    else if (changed) write('delta', splitDelta(changed))
   }
   const beat = (): void => {
     full()

@@ -125,13 +125,12 @@ export const COMMANDS: Scenario[] = [
   {
     name: 'a higher term makes the agent connect anew',
     async run(b) {
-      const before = b.authority.connections.length
       b.authority.state.term = 3
       await b.authority.send(OP.PING)
       await b.settle()
-      return b.authority.connections.length - before
+      return b.authority.connections.map(({ stream }) => stream.destroyed)
     },
-    outcome: 1,
+    outcome: [true, false],
   },
   {
     name: 'a command from another listed address makes the agent report there',
@@ -213,6 +212,19 @@ export const COMMANDS: Scenario[] = [
       [true, [['relay', 'Direct', [`${HUB}/32`]]]],
       [false, [['relay', 'Direct', [`${HUB}/32`, '10.8.0.0/24']]]],
     ],
+  },
+  {
+    name: 'an authority’s own node is neither isolated nor severed',
+    async run(b) {
+      const authorities = b.authority.content().authorities.map((a) => ({ ...a, addresses: [HUB, NODE] }))
+      await b.push({ revision: 2, switch: 'onReceipt', content: { authorities } })
+      await b.settle()
+      await b.authority.send(OP.ISOLATE, { value: 1 })
+      await b.authority.send(OP.SEVER, { value: 1 })
+      await b.settle()
+      return [b.report().isolated, refusals(b), marks(b)]
+    },
+    outcome: [false, { NotAllowed: 2 }, []],
   },
   {
     name: 'SEVER ends telemetry and obedience',

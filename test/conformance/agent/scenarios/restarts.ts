@@ -46,14 +46,17 @@ export const RESTARTS: Scenario[] = [
       await b.authority.send(OP.PING)
       await b.settle()
       const lost = [b.report().marksLost, marks(b), refusals(b)]
+      await b.push({ revision: 2, switch: 'onReceipt', content: { attempt: 1 } })
+      await b.settle()
+      const unmended = b.report().marksLost
       const floor = now(b) + 100
-      await b.push({ revision: 2, switch: 'onReceipt', content: { minSequence: { term: 1, sequence: floor } } })
+      await b.push({ revision: 3, switch: 'onReceipt', content: { minSequence: { term: 1, sequence: floor } } })
       await b.clock.advance(1_000)
       await b.authority.send(OP.PING, { sequence: floor - 1 })
       await b.authority.send(OP.PING, { sequence: floor })
       await b.settle()
-      return [lost, b.report().marksLost, marks(b), refusals(b)]
+      return [lost, unmended, b.report().marksLost, marks(b), refusals(b)]
     },
-    outcome: [[true, [], { MarksLost: 1 }], false, [[OP.PING, 0, 0, 1, 'done']], { MarksLost: 1, Stale: 1 }],
+    outcome: [[true, [], { MarksLost: 1 }], true, false, [[OP.PING, 0, 0, 1, 'done']], { MarksLost: 1, Stale: 1 }],
   },
 ]

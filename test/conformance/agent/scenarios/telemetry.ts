@@ -1,7 +1,7 @@
 // Section 7.3, and law 1.
 import { OP, POWER } from '../../../../protocol/command/ops.ts'
 import { anArchive } from '../../../../testing/bundle-fixtures.ts'
-import { type Bench, NODE } from '../bench.ts'
+import { type Bench, HUB, NODE } from '../bench.ts'
 import { altered, marks, power, type Scenario } from './look.ts'
 
 export const TELEMETRY: Scenario[] = [
@@ -42,16 +42,21 @@ export const TELEMETRY: Scenario[] = [
   {
     name: 'the agent writes on no connection that it accepts, and reads from none that it dials',
     async run(b) {
-      const push = await b.push({ revision: 2, content: { attempt: 1 } })
+      const push = await b.network.transport().connect(HUB, NODE, 8092, new AbortController().signal)
       const got: unknown[] = []
       push.stream.on('data', (bytes: Buffer) => got.push(bytes))
       push.stream.on('end', () => got.push('end'))
+      push.stream.on('error', () => {})
+      // Half-closed as it is accepted: before anything was pushed.
+      await b.clock.advance(100)
+      const early = [...got]
+      push.stream.end()
       await b.settle()
       const written = b.network.segments.filter((s) => s.from === NODE && s.port === 8092)
       const answered = b.network.datagrams.filter((d) => d.from === NODE && d.port === 8090)
-      return [got, written.filter((s) => s.bytes.length > 0), answered]
+      return [early, got, written.filter((s) => s.bytes.length > 0), answered]
     },
-    outcome: [['end'], [], []],
+    outcome: [['end'], ['end'], [], []],
   },
 ]
 
