@@ -68,8 +68,11 @@ export async function startBenchAuthority(settings: AuthoritySettings): Promise<
   })
   const ask = async <T>(what: Question['ask'], above?: number): Promise<T> => {
     const id = ++next
-    child.send({ id, ask: what, above } satisfies Question)
-    return await expect<T>(id)
+    const answer = expect<T>(id)
+    child.send({ id, ask: what, above } satisfies Question, (error) => {
+      if (error) waiting.get(id)?.reject(error)
+    })
+    return await answer
   }
   const gone = once(child, 'exit')
   await expect(0)
@@ -92,6 +95,7 @@ export async function startBenchAuthority(settings: AuthoritySettings): Promise<
     reconciled: () => ask('reconciled'),
     applied: (above) => ask('applied', above),
     async stop() {
+      if (child.exitCode !== null || child.signalCode !== null) return
       await ask('stop').catch(() => {})
       await gone
     },

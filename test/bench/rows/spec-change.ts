@@ -5,7 +5,7 @@ import { summarise } from '../stats.ts'
 import type { Result } from '../table.ts'
 import { pause, until } from '../wait.ts'
 
-const SAMPLES = 100
+const SAMPLES = 40
 /** Of stores/files/source.ts: from the first hint to the reading. */
 const DEBOUNCE_MS = 50
 /** The last packet of a command's burst goes out 300 ms after the first. */
