@@ -81,7 +81,7 @@ export const ERRORS = {
   // authority: keys, backup
   PublicationHeld: {
     message: 'the bundle of {node} is not given out: {reason}',
-    hint: 'release the brake with `ppn brake release`, then try again',
+    hint: 'release the brake with `ppn brake off`, then try again',
   },
   KeysMissing: {
     message: 'the state folder holds facts but no keys/authority',

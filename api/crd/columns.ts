@@ -99,7 +99,7 @@ export const COLUMNS: Readonly<Record<Kind, readonly Column[]>> = {
     message,
   ],
   Archive: [
-    column('Node', 'string', '.spec.nodeName', 'Where it lives.'),
+    column('Node', 'string', '.status.nodeName', 'Where it lives.'),
     column('Phase', 'string', '.status.phase', 'Where in its life it is.'),
     column('Memory', 'integer', '.status.memoryActualMiB', 'Memory it has, MiB.'),
     ready,

@@ -137,10 +137,18 @@ test('epochs only rise, above whatever telemetry has shown', async () => {
   const { allocator } = world()
   const one = await placed(allocator, vault(1))
   expect(await allocator.nextEpoch('u1')).toBe(2)
-  await allocator.observeEpoch(one.id, 9)
+  await allocator.observeEpoch(one.id, 9, 'edge-1')
   expect(allocator.placement('u1')?.fencingEpoch).toBe(9)
-  await allocator.observeEpoch(one.id, 4)
+  await allocator.observeEpoch(one.id, 4, 'edge-1')
   expect(await allocator.nextEpoch('u1')).toBe(10)
+})
+
+test('law 7: an epoch seen on another node never becomes that of a placement older than the move', async () => {
+  const { allocator } = world()
+  const one = await placed(allocator, vault(1))
+  await allocator.observeEpoch(one.id, 7, 'edge-9')
+  expect(allocator.placement('u1')?.fencingEpoch).toBe(1)
+  expect(await allocator.nextEpoch('u1')).toBe(8)
 })
 
 test('a crash in the middle of a move is mended by the next try', async () => {

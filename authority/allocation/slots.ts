@@ -39,8 +39,11 @@ export type Slots = Pick<
   Allocator,
   'placement' | 'placementsOn' | 'place' | 'releasePlacement' | 'releasedSlots' | 'freeSlot' | 'nextEpoch'
 > & {
-  /** Telemetry showed this epoch: no lower one is given from now on. Its placement, if any, takes it over. */
-  observeEpoch(id: ArchiveId, epoch: FencingEpoch): Promise<void>
+  /**
+   * Telemetry of `node` showed this epoch: no lower one is given from now on. A placement on that very node takes it
+   * over; one on another node is older than a move and must not, or the archive would start twice (law 7).
+   */
+  observeEpoch(id: ArchiveId, epoch: FencingEpoch, node: string): Promise<void>
 }
 
 export function slots(options: {
@@ -244,11 +247,11 @@ export function slots(options: {
         await setEpoch(uid, next)
         return next
       }),
-    observeEpoch: (id, seen) =>
+    observeEpoch: (id, seen, node) =>
       retried(async () => {
         await epoch.observe(id, seen)
         const user = userOf(id)
-        if (user) await setEpoch(user.placement.archiveUid, seen)
+        if (user?.placement.node === node) await setEpoch(user.placement.archiveUid, seen)
       }),
   }
 }

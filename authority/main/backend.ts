@@ -113,7 +113,7 @@ export function adminBackend(options: BackendOptions): AdminBackend {
         .map(({ node, state }) => ({
           key: keyOf('Node', node),
           reason: state.stage,
-          message: `${state.reason ?? 'its bundle was reverted'}; change it, or try it again with: ppn confirm node/${node}`,
+          message: `the node went back from revision ${state.revision ?? '-'}; change it, or try it again with: ppn confirm node/${node}`,
           sinceMs: fleet.view(node).lastHeardMs ?? world.clock.now(),
         }))
       return [...deletions, ...reverted]

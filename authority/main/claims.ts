@@ -24,7 +24,7 @@ export async function takeClaims(
   await publisher.raiseRevision(takeHigher(publisher.revision(), base.revision, claims.revision))
   // Epochs begin at 0 for every archive, so the reach is counted from there.
   for (const { archive, fencingEpoch } of claims.epochs)
-    if (withinReach(0, fencingEpoch)) await allocator.observeEpoch(archive, fencingEpoch)
+    if (withinReach(0, fencingEpoch)) await allocator.observeEpoch(archive, fencingEpoch, node)
   if (claims.registryHead && withinReach(registry.head().count, claims.registryHead.count)) {
     registry.observeHead(node, claims.registryHead)
     await registry.adoptObserved()

@@ -36,6 +36,8 @@ export async function startDownlink(options: DownlinkOptions, signal: AbortSigna
   const { records, brake, roster, ports } = options
   const keys = nodeKeyRing({ meshId: options.meshId, commandSecret: options.commandSecret })
   await brake.read()
+  // A port that cannot be had must not cost a term: agents follow only so far.
+  await (await options.transport.listen(options.address, ports.telemetry, (connection) => connection.destroy())).close()
   const known = lastConnected(records).filter((node) => roster.get(node))
   const reign = await openReign({ ...options, lastConnected: known }, signal)
 

@@ -63,13 +63,34 @@ export async function simulateFleet(options: SimulateOptions, signal: AbortSigna
       }
     }
   }
-  const provision = async (running: Simulation, name: string) => {
+  /** Public keys of a machine that is not enrolled with them, or has lost its bundle since. */
+  const unprovisioned = async (running: Simulation, name: string) => {
     const identity = await running.identity(name)
+    const enrolled = registry.of(name)?.identity.signingPublicKey === identity.signingPublicKey
     // A machine that was enrolled in an earlier run has its bundle still.
-    if (registry.of(name)?.identity.signingPublicKey === identity.signingPublicKey) return
-    await standalone.backend.enrol(name, identity)
+    if (enrolled && (await running.report(name)) !== undefined) return undefined
+    if (!enrolled) await standalone.backend.enrol(name, identity)
+    return name
+  }
+  const giveBundle = async (running: Simulation, name: string) => {
     const { armored, fingerprint } = await firstBundle(name)
     await running.import(name, armored, fingerprint)
+  }
+  /** All are enrolled before the first gets its bundle: a hub's bundle then changes once, not once a spoke. */
+  const provisionAll = async (simulation: Promise<Simulation>, nodes: readonly PpnObject<'Node'>[], add: boolean) => {
+    const names = nodes.map((node) => node.metadata.name)
+    const each = <T>(act: (name: string) => Promise<T>, of: readonly string[] = names) =>
+      Promise.all(of.map((name) => act(name).catch((error) => void complain(name)(error))))
+    try {
+      const running = await simulation
+      if (add) await Promise.all(nodes.map((node) => running.add(machineOf(node))))
+      const bare = (await each((name) => unprovisioned(running, name))).filter((name) => name !== undefined)
+      // And until what follows from the enrolments has been reconciled, so that nobody's first bundle is an old one.
+      while (bare.length > 0 && !standalone.backend.health().idle) await clock.sleep(LOOK_AGAIN_MS, signal)
+      await each((name) => giveBundle(running, name), bare)
+    } catch (error) {
+      for (const name of names) complain(name)(error)
+    }
   }
   const complain = (name: string) => (error: unknown) => {
     if (signal.aborted) return
@@ -83,15 +104,7 @@ export async function simulateFleet(options: SimulateOptions, signal: AbortSigna
     for (const node of fresh) begun.add(node.metadata.name)
     const before = simulation
     simulation = before ?? start(fresh)
-    for (const node of fresh) {
-      const { name } = node.metadata
-      const set = async () => {
-        const running = (await simulation) as Simulation
-        if (before) await running.add(machineOf(node))
-        await provision(running, name)
-      }
-      set().catch(complain(name))
-    }
+    void provisionAll(simulation, fresh, before !== undefined)
   }
   const off = store.subscribe((event) => {
     if (event.type === 'removed' && event.object.kind === 'Node') {

@@ -35,6 +35,8 @@ export async function restore(io: Io, file: string, options: BackupOptions & { s
   const { checkStateFolder } = await import('../../stores/sqlite/state-folder.ts')
   const mark = await restoreState(checkStateFolder(folder), resolve(io.cwd, file), passphrase)
   io.out(`${folder}: state of ${new Date(mark.createdMs).toISOString()}\n`)
-  io.out('start it with: ppn up DIR --state, and until a node has been heard it is sent only PING, ISOLATE and SEVER\n')
+  io.out(
+    `start it with: ppn up DIR --state ${options.state}\nuntil a node has been heard it is sent only PING, ISOLATE and SEVER\n`,
+  )
   return EXIT.ok
 }
