@@ -4,6 +4,11 @@
 export const BATCH_IDLE_MS = 5
 /** A steady trickle of wants waits no longer than this. */
 export const BATCH_MAX_MS = 50
+/**
+ * From an APPLY to the next revision. Every revision is told to the whole mesh three times: while a large fleet comes
+ * up, a node a revision would cost more than all the bundles. A single change never waits for this.
+ */
+export const REVISION_SPACING_MS = 250
 /** APPLY goes out after this long without the nodes that have not staged yet (section 6). */
 export const LAGGARD_MS = 5_000
 /** A node that still shows a told bundle as staged after this has missed the APPLY: its copies went out in 300 ms. */

@@ -15,7 +15,7 @@ import { above } from '../allocation/above.ts'
 import type { Keys } from '../keys/keys.ts'
 import { type ApplyResult, batchRunner } from './batch.ts'
 import { delivery } from './delivery.ts'
-import { BATCH_IDLE_MS, BATCH_MAX_MS, BRAKE_LOOK_MS } from './limits.ts'
+import { BATCH_IDLE_MS, BATCH_MAX_MS, BRAKE_LOOK_MS, REVISION_SPACING_MS } from './limits.ts'
 import { allot, bundleStateOf, type NodeState, nodeState, targetOf } from './node-state.ts'
 import type { PushBundle } from './push.ts'
 import { rolloutRecords } from './records.ts'
@@ -84,6 +84,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const changed = new Set<string>()
   /** Revisions are given one after the other. */
   let revising: Promise<void> = Promise.resolve()
+  /** Clock.monotonic() of the last APPLY, and who waits for the spacing after it. */
+  let closedMs = Number.NEGATIVE_INFINITY
+  let spacing = false
   let braked = false
   let startedMs = clock.now()
   let running: AbortSignal | undefined
@@ -198,6 +201,16 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   async function reviseOpenly(): Promise<void> {
     if (!isRunning()) return
+    const waitMs = closedMs + REVISION_SPACING_MS - clock.monotonic()
+    if (waitMs > 0) {
+      if (spacing) return
+      spacing = true
+      clock.after(waitMs, () => {
+        spacing = false
+        void reviseOpenly()
+      })
+      return
+    }
     try {
       await revise()
     } catch (error) {
@@ -258,6 +271,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   function onClose(revision: Revision, members: ReadonlySet<string>): void {
+    closedMs = clock.monotonic()
     expected.clear()
     records
       .told(revision)
