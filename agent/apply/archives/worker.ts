@@ -71,6 +71,9 @@ export function createArchiveWorker(options: WorkerOptions, signal: AbortSignal)
   let making = new AbortController()
 
   const look = async (orders: ArchiveOrders): Promise<ArchiveView> => {
+    // A disk that is finished while we read may show its sidecar as it was before: it counts as still being made, and
+    // the pass that its end calls for reads anew.
+    const wasMaking = memory.making
     await observer.vms()
     const { definition } = orders
     const sidecar = await disks.sidecars.read(definition.id)
@@ -99,7 +102,7 @@ export function createArchiveWorker(options: WorkerOptions, signal: AbortSignal)
       fenceLost: disks.fence.lost,
       cpuWeight,
       cpuUnavailable: drivers.cgroup.unavailable(),
-      memory,
+      memory: wasMaking ? { ...memory, making: true } : memory,
       nowMs,
     }
   }
