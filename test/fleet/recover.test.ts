@@ -183,6 +183,29 @@ test('a week-old backup restored: nothing is deleted, no counter falls, and all 
   }
 })
 
+test('law 7: a backup older than a move starts no second machine, whatever the source says by then', async () => {
+  const movable = { relocation: 'OnPinChange' }
+  fleet = await startFleet([hub('relay'), spoke('edge-1'), spoke('edge-2'), archive(1, 'edge-1', movable)])
+  await fleet.untilReady()
+  const bytes = await backup()
+  fleet.declare(archive(1, 'edge-2', movable))
+  await fleet.untilReady(300_000)
+  const running = () => NODES.filter((node) => report(node)?.archives.some((a) => a.lifecycle === 'Running'))
+  expect(running()).toEqual(['edge-2'])
+
+  fleet.killAuthority()
+  // The files are as old as the backup.
+  fleet.declare(archive(1, 'edge-1'))
+  fleet.replaceAuthorityState(await restored(bytes))
+  await fleet.startAuthority()
+  for (let s = 0; s < 180; s++) {
+    await fleet.clock.advance(1_000)
+    expect(running().length).toBeLessThanOrEqual(1)
+  }
+  expect(running()).toEqual(['edge-2'])
+  expect(fleet.condition('Archive', 'cluster-totebox-test-1')?.status).not.toBe('True')
+})
+
 test('the hub and two spokes with nothing but a source: emptied keys start nothing in their place', async () => {
   fleet = await startFleet([hub('relay'), spoke('edge-1')])
   await fleet.untilReady()
