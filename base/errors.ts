@@ -42,6 +42,13 @@ export const ERRORS = {
     message: 'no answer from {to} port {port} within {ms} ms',
     hint: 'the peer is down or the path is cut; it is tried again',
   },
+  ProgramMissing: {
+    message: 'the program {command} is not on this machine',
+    hint: 'install it; `ppn doctor` names the package',
+  },
+  ProgramTimedOut: { message: '{command} did not end within {ms} ms', hint: 'it was killed; see what keeps it' },
+  ProgramKilled: { message: '{command} was ended by {signal}', hint: 'see the system log for who ended it' },
+  ProgramFailed: { message: '{command} failed with exit code {exitCode}: {said}', hint: 'mend what it says' },
   // protocol
   BadLength: { message: '{what} has {length} bytes, not {expected}', hint: 'discarded' },
   NotCanonical: {
