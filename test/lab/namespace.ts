@@ -1,6 +1,6 @@
 // A host of the lab: a network namespace with a private /run (hence /var/run/wireguard and /run/ppn) and, if wanted,
-// a private /etc/hosts. One process that sleeps holds it; there is no file and no mount outside of it, so that
-// nothing is left of it once its processes have ended.
+// names of its own in /etc/hosts. One process that sleeps holds it; there is no file and no mount outside of it, so
+// that nothing is left of it once its processes have ended.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { PpnError } from '../../base/errors.ts'
@@ -20,13 +20,11 @@ export interface Namespace {
   spawn(program: string, args: readonly string[], options?: SpawnOptions): ChildProcess
 }
 
-export interface NamespaceOptions {
+interface Place {
   /** Runs nsenter(1). */
   processes: Processes
   mark: LabMark
   name: string
-  /** Name -> address, added to the machine's /etc/hosts inside. */
-  hosts?: Readonly<Record<string, string>>
 }
 
 /** A slow machine with a hundred namespaces under way; unshare(1) itself takes milliseconds. */
@@ -50,22 +48,24 @@ ip link set lo up
 echo ready
 exec sleep infinity`
 
-/** Rejects when the machine does not let us, e.g. without root, with what it said. */
-export async function makeNamespace(options: NamespaceOptions): Promise<Namespace> {
-  const { name, mark, processes: outside } = options
-  const env = markEnv(mark)
+/** Rejects when the machine does not let us, e.g. without root, with what it said. `hosts`: name -> address. */
+export async function makeNamespace(options: Place & { hosts?: Readonly<Record<string, string>> }): Promise<Namespace> {
+  const { name, mark } = options
   const lines = Object.entries(options.hosts ?? {}).map(([host, address]) => `${address} ${host}\n`)
   const args = ['--net', '--mount', '--uts', '--propagation', 'private', '/bin/sh', '-c', HOLDER, name, lines.join('')]
   const holder = spawn('unshare', args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
-    env: { ...process.env, ...env },
+    env: { ...process.env, ...markEnv(mark) },
   })
   await ready(holder, name)
-  const pid = holder.pid as number
+  return attachNamespace({ ...options, pid: holder.pid as number })
+}
 
-  const enter = ['--target', String(pid), '--net', '--mount', '--uts']
-  const inside = (cwd: string) => [...enter, `--wdns=${cwd}`, '--']
+/** The namespace of a holder that is there already. */
+export function attachNamespace({ processes: outside, mark, name, pid }: Place & { pid: number }): Namespace {
+  const env = markEnv(mark)
+  const inside = (cwd: string) => ['--target', String(pid), '--net', '--mount', '--uts', `--wdns=${cwd}`, '--']
   return {
     name,
     pid,
