@@ -2,16 +2,20 @@
 
 import type { Logger } from '../../base/log.ts'
 import type { ArchiveId } from '../../protocol/ids.ts'
-import type { Drivers } from '../drivers/host.ts'
+import type { NodeReport } from '../../protocol/telemetry/report.ts'
+import type { Drivers, HostUsage } from '../drivers/host.ts'
 import type { VmState } from '../drivers/vm/port.ts'
 import type { WireGuardState } from '../drivers/wireguard/port.ts'
 import { groupCommit } from '../durable/group-commit.ts'
+
+type Lack = NonNullable<NodeReport['capacity']['lacks']>[number]
 
 export interface Observed {
   vms: ReadonlyMap<ArchiveId, VmState>
   tunnel: WireGuardState | undefined
   capacity: { memoryMiB: number; cpus: number }
-  usage: { memoryFreeMiB: number; psiSomeAvg10: number }
+  usage: HostUsage
+  lacks: Lack[]
   clockSynchronised: boolean
 }
 
@@ -36,6 +40,7 @@ export function createObserver(options: {
     tunnel: undefined,
     capacity: { memoryMiB: 0, cpus: 0 },
     usage: { memoryFreeMiB: 0, psiSomeAvg10: 0 },
+    lacks: [],
     // Until the kernel has been asked: an unsynchronised clock refuses nothing by age, so this is the strict answer.
     clockSynchronised: true,
   }
@@ -57,10 +62,23 @@ export function createObserver(options: {
       const name = options.interfaceName()
       return { tunnel: name === undefined ? undefined : await drivers.wireguard.read(name) }
     }),
-    host: ask('host', async () => ({
-      capacity: await drivers.host.capacity(),
-      usage: await drivers.host.usage(),
-      clockSynchronised: await drivers.host.clockSynchronised(),
-    })),
+    host: ask('host', async () => {
+      const usage = await drivers.host.usage()
+      return {
+        capacity: await drivers.host.capacity(),
+        usage,
+        lacks: lacksOf(drivers.cgroup.unavailable(), usage.psiUnavailable),
+        clockSynchronised: await drivers.host.clockSynchronised(),
+      }
+    }),
   }
+}
+
+/** The bound of protocol/telemetry/report.ts. */
+const REASON_LIMIT = 256
+
+function lacksOf(cpuWeights: string | undefined, memoryPressure: string | undefined): Lack[] {
+  const lack = (what: Lack['what'], reason: string | undefined): Lack[] =>
+    reason === undefined ? [] : [{ what, reason: reason.slice(0, REASON_LIMIT) }]
+  return [...lack('CpuWeights', cpuWeights), ...lack('MemoryPressure', memoryPressure)]
 }

@@ -81,6 +81,7 @@ export const STATUS_SCHEMA = {
     reclaimableMiB: mib('Physical less reserved less floors').optional(),
     freeMiB: mib('Free on the machine').optional(),
     pressure: text(16, 'None, Low, High or Emergency.').optional(),
+    vmOverheadMiB: mib('What a VM costs beside its guest, as measured; 128 is counted with until then').optional(),
     archives: z.array(poolArchive).max(255).describe('What each archive has.').optional(),
   }),
   Archive: z.object({

@@ -29,7 +29,7 @@ const domain = {
   defined: FLAG,
   /** The node's stable error code for it is set, or its lifecycle is Failed. */
   failed: FLAG,
-  refusal: ['none', 'Stuck', 'DriverAbsent', 'Drifted', 'BackOff', 'Failed'],
+  refusal: ['none', 'Stuck', 'DriverAbsent', 'Drifted', 'BackOff', 'Failed', 'NoCpuWeights'],
   /** What is declared. */
   runState: ['Running', 'Suspended', 'Archived'],
   /** Telemetry shows a done POWER mark with the declared value. */
@@ -139,6 +139,7 @@ export const archiveTable: Table<typeof domain> = {
       DriverAbsent: 'no balloon driver answers in the guest: {detail}',
       Drifted: 'its memory drifted from the target: {detail}',
       Failed: '{detail}',
+      NoCpuWeights: 'node {node} can give no CPU weight: {detail}',
     }),
     {
       when: { move: 'NoSlot' },

@@ -79,5 +79,7 @@ export interface ResourcePoolStatus {
   freeMiB?: number
   /** None, Low, High or Emergency, as the node reports it. */
   pressure?: string
+  /** What a VM costs beside its guest, as measured; absent: not yet, and 128 is counted with. */
+  vmOverheadMiB?: number
   archives?: PoolArchiveUsage[]
 }

@@ -34,6 +34,7 @@ export function admissionInput(world: ControllerWorld, nodeName: string): Admiss
     nodeName,
     reservedMiB: pool.reservedMiB,
     overcommitPercent: pool.overcommitPercent,
+    ...(report?.usage.vmOverheadMiB !== undefined && { overheadMiB: report.usage.vmOverheadMiB }),
     takenSlots: new Set([...placements, ...released, ...strangers].map((taken) => taken.slot)).size,
     holderOfDisk: (id) => holderOfDisk(world, id),
     claims: [

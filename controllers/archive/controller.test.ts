@@ -9,6 +9,34 @@ import { fakeDurable } from '../testing/fake-world.ts'
 const POWER = (value: number, reissue = 0) => ({ op: OP.POWER, slot: 1, value, reissue })
 const WEIGHT = (value: number, reissue = 0) => ({ op: OP.WEIGHT, slot: 1, value, reissue })
 
+describe('a node whose host can give no CPU weights', () => {
+  const message = 'no cgroup v2 cpu controller at /sys/fs/cgroup/unified: cgroup v1 has it'
+  const refused = (value: number) => ({
+    weight: 0,
+    refusal: { op: OP.WEIGHT, value, reason: 'Failed' as const, message },
+  })
+
+  test('an archive of the default weight is Ready, and says that nobody has a weight there', async () => {
+    const fleet = await runningFleet()
+    await fleet.heard(refused(100), STARTED)
+    expect(fleet.condition('Ready')).toBe('True Running')
+    expect(fleet.condition('CpuWeight')).toBe('False NoCpuWeights')
+    expect(fleet.wanted()).toEqual([])
+    await fleet.heard({}, STARTED)
+    expect(fleet.condition('CpuWeight')).toBeUndefined()
+  })
+
+  test('an archive of another weight is not, with the node’s reason, and is sent nothing more', async () => {
+    const fleet = await runningFleet()
+    await fleet.spec({ cpu: { weight: 300 } })
+    await fleet.heard(refused(300), [mark(OP.POWER, 1), mark(OP.WEIGHT, 300, 2)])
+    expect(fleet.condition('Ready')).toBe('False NoCpuWeights')
+    const stalled = fleet.status()?.conditions.find((c) => c.type === 'Stalled')
+    expect(stalled).toMatchObject({ status: 'True', message: `node ${NODE} can give no CPU weight: ${message}` })
+    expect(fleet.wanted()).toEqual([])
+  })
+})
+
 describe('from declared to running', () => {
   test('admitted when the node is heard, commanded when its bundle is applied, Ready when mark and effect are shown', async () => {
     const fleet = await declaredFleet()

@@ -23,7 +23,7 @@ export function factsOf(archive: Archive, observed: ArchiveObserved): ArchiveFac
     bundle: bundle.stage,
     defined: bundle.defined,
     failed: report !== undefined && (report.errorCode !== undefined || report.lifecycle === 'Failed'),
-    refusal: refusalOf(observed)?.reason ?? 'none',
+    refusal: refusalFact(observed),
     runState: archive.spec.runState,
     powerMarked: powerMarked(archive, observed),
     tuned: ops.length > 0 && ops.every((o) => o.goal.op === OP.POWER || o.progress.state === 'settled'),
@@ -71,6 +71,13 @@ function moveFact({ move, refusedPlace }: ArchiveObserved): ArchiveFacts['move']
 function refusalOf({ ops }: ArchiveObserved) {
   for (const { progress } of ops) if (progress.state === 'refused') return progress
   return undefined
+}
+
+/** A node refuses a weight for one reason only: its host can give none. */
+function refusalFact({ ops }: ArchiveObserved): ArchiveFacts['refusal'] {
+  const refused = ops.find(({ progress }) => progress.state === 'refused')
+  if (refused?.progress.state !== 'refused') return 'none'
+  return refused.goal.op === OP.WEIGHT ? 'NoCpuWeights' : refused.progress.reason
 }
 
 /** The declared value itself, done: the POWER 1 on the way to Suspended does not count. */

@@ -24,6 +24,9 @@ const ALIVE: readonly Lifecycle[] = ['Running', 'Suspended']
 /** No VM process, and none on its way. */
 const AT_REST: readonly Lifecycle[] = ['Absent', 'Preparing', 'Stopped', 'Crashed', 'Failed', 'Removed']
 
+/** Of spec.cpu.weight. */
+const DEFAULT_WEIGHT = 100
+
 /** Memory moves in steps of at least this before a Stuck balloon counts as moved. */
 const MOVED_MIB = 64
 
@@ -47,11 +50,13 @@ export function declaredPower(runState: ArchiveSpec['runState']): number {
   return { Running: POWER.start, Suspended: POWER.suspend, Archived: POWER.stop }[runState]
 }
 
+/** Where nobody can be given a weight, all weigh the same, which is what the default asks for. */
 function weightGoal(weight: number, report: ArchiveReport): Goal {
+  const asksNothing = weight === DEFAULT_WEIGHT && report.refusal?.op === OP.WEIGHT
   return {
     op: OP.WEIGHT,
     value: weight,
-    effect: !ALIVE.includes(report.lifecycle) || report.weight === weight,
+    effect: !ALIVE.includes(report.lifecycle) || report.weight === weight || asksNothing,
     effectKey: `${report.lifecycle}/${report.restarts}/${report.weight}`,
   }
 }

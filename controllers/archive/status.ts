@@ -76,7 +76,7 @@ function seen(archive: Archive, observed: ArchiveObserved): ConditionDraft[] {
   const types = ['Placed', 'ImageReady', 'Running']
   if (!placement) return types.map((type) => draft(type, 'False', 'NotAdmitted', 'it has no place yet'))
   if (liveness === 'Fresh' && channel !== 'Superseded')
-    return [placed(observed), imageReady(observed), running(archive, observed)]
+    return [placed(observed), imageReady(observed), running(archive, observed), ...cpuWeight(observed)]
   const reason = channel === 'Superseded' ? channel : liveness === 'Stale' ? 'Silent' : liveness
   const node = placement.node
   return types.map((type) => draft(type, 'Unknown', reason, `not known while node ${node} is not heard`))
@@ -106,6 +106,12 @@ function running({ spec }: Archive, { report, ops }: ArchiveObserved): Condition
   if (mark?.value === POWER.start && mark.state === 'done')
     return draft('Running', 'True', 'Running', `the VM runs; ${spec.runState} is declared`)
   return draft('Running', 'Unknown', 'Unconfirmed', 'it runs, but the node shows no mark of a start')
+}
+
+/** Only on a node whose host can give no weights: also where the default is declared, which is Ready without. */
+function cpuWeight({ report }: ArchiveObserved): ConditionDraft[] {
+  const refusal = report?.refusal
+  return refusal?.op === OP.WEIGHT ? [draft('CpuWeight', 'False', 'NoCpuWeights', refusal.message)] : []
 }
 
 function deleting(archive: Archive, { deletion }: ArchiveObserved, ready: Readiness): ConditionDraft[] {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Condition } from '../../api/meta.ts'
 import { ANNOTATION } from '../../api/meta.ts'
 import { OP } from '../../protocol/command/ops.ts'
-import type { Sequence, Slot, Term } from '../../protocol/ids.ts'
+import type { MiB, Sequence, Slot, Term } from '../../protocol/ids.ts'
 import { type FakeWorld, fakeDurable, fakeIdentity, fakeKey, fakeWorld } from '../testing/fake-world.ts'
 import { type Run, runControllers } from '../testing/run.ts'
 import { nodeController } from './controller.ts'
@@ -46,6 +46,22 @@ const isolateMark = (value: number) => ({
   state: 'done' as const,
 })
 const wanted = (run: Run, name: string) => run.fake.commands.wanted.get(`Node/${name}`)?.commands
+
+test('what a machine cannot do is a condition of its Node for as long as it says so', async () => {
+  const run = await converged()
+  expect(short(run, 'office', 'Equipped')).toBeUndefined()
+  const lacks = [{ what: 'CpuWeights' as const, reason: 'no cgroup v2 cpu controller' }]
+  run.fake.fleet.hear('office', { capacity: { memoryMiB: 8192 as MiB, cpus: 4, lacks } })
+  await run.settle()
+  expect(condition(run, 'office', 'Equipped')).toMatchObject({
+    status: 'False',
+    reason: 'NoCpuWeights',
+    message: 'CpuWeights: no cgroup v2 cpu controller',
+  })
+  run.fake.fleet.hear('office', { capacity: { memoryMiB: 8192 as MiB, cpus: 4 } })
+  await run.settle()
+  expect(short(run, 'office', 'Equipped')).toBeUndefined()
+})
 
 describe('acceptance', () => {
   test('gives the hub .1 and the others the next addresses, in the order they were first seen', async () => {

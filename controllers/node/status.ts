@@ -26,6 +26,7 @@ export function nodeStatus(
     connectedCondition(facts),
     configCondition(facts, found),
     isolatedCondition(fresh),
+    ...equippedCondition(fresh),
     ...deletingCondition(facts, found),
   ]
   return {
@@ -91,6 +92,14 @@ function isolatedCondition(report: NodeReport | undefined): ConditionDraft {
   return report.isolated
     ? draft('Isolated', 'True', 'Isolated', 'only the link to the authority is up')
     : draft('Isolated', 'False', 'NotIsolated', 'its links are up')
+}
+
+/** Only while the machine says that it lacks something. */
+function equippedCondition(report: NodeReport | undefined): ConditionDraft[] {
+  const [first, ...more] = report?.capacity.lacks ?? []
+  if (!first) return []
+  const message = [first, ...more].map(({ what, reason }) => `${what}: ${reason}`).join('; ')
+  return [draft('Equipped', 'False', `No${first.what}`, message)]
 }
 
 /** Only on a tombstone: False while a person is waited for to confirm, True from then on. */

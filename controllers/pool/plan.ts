@@ -118,11 +118,19 @@ function figures(before: ResourcePoolStatus | undefined, observed: PoolObserved)
       ? {
           freeMiB: steadyMiB(before?.freeMiB, report.usage.memoryFreeMiB),
           pressure: report.usage.pressure,
+          ...overhead(report.usage.vmOverheadMiB ?? before?.vmOverheadMiB),
           archives: usage(before?.archives ?? [], report),
         }
-      : { freeMiB: before?.freeMiB, pressure: before?.pressure, archives: before?.archives }),
+      : {
+          freeMiB: before?.freeMiB,
+          pressure: before?.pressure,
+          ...overhead(before?.vmOverheadMiB),
+          archives: before?.archives,
+        }),
   }
 }
+
+const overhead = (vmOverheadMiB: number | undefined) => vmOverheadMiB !== undefined && { vmOverheadMiB }
 
 /** Every archive that the node shows, sorted by namespace and name. */
 function usage(before: readonly PoolArchiveUsage[], report: NodeReport): PoolArchiveUsage[] {

@@ -122,6 +122,18 @@ describe('the figures', () => {
     expect(pool.object()?.status?.freeMiB).toBe(3000)
   })
 
+  test('an overhead that the node measured is shown, and counted with instead of 128 MiB a VM', async () => {
+    const pool = await pooled({ reservedForHost: '7600Mi', overcommitPercent: 400 })
+    await pool.applied({}, STARTED)
+    expect(pool.object()?.status).not.toHaveProperty('vmOverheadMiB')
+    expect(pool.of('Ready')).toBe('True Applied')
+    const usage = { memoryFreeMiB: 4096 as MiB, pressure: 'None' as const }
+    pool.fake.fleet.hear(NODE, { usage: { ...usage, vmOverheadMiB: 400 as MiB } })
+    await pool.settle()
+    expect(pool.object()?.status).toMatchObject({ vmOverheadMiB: 400 })
+    expect(pool.of('Stalled')).toBe('True Overcommitted')
+  })
+
   test('what was admitted and no longer fits is Overcommitted and stays', async () => {
     const pool = await pooled({ reservedForHost: '7600Mi' })
     await pool.applied({}, STARTED)

@@ -127,8 +127,21 @@ export const nodeReport = z.strictObject({
     })
     .optional(),
   peers: z.array(peerReport).max(254),
-  capacity: z.strictObject({ memoryMiB: mib, cpus: count }),
-  usage: z.strictObject({ memoryFreeMiB: mib, pressure: z.enum(['None', 'Low', 'High', 'Emergency']) }),
+  capacity: z.strictObject({
+    memoryMiB: mib,
+    cpus: count,
+    /** What this machine cannot do, and why. */
+    lacks: z
+      .array(z.strictObject({ what: z.enum(['CpuWeights', 'MemoryPressure']), reason: z.string().max(256) }))
+      .max(16)
+      .optional(),
+  }),
+  usage: z.strictObject({
+    memoryFreeMiB: mib,
+    pressure: z.enum(['None', 'Low', 'High', 'Emergency']),
+    /** Memory of a VM's process beside its guest, as measured here; absent: not yet. */
+    vmOverheadMiB: mib.optional(),
+  }),
   /** Public halves of keys that REKEY made and that are not in use yet. */
   pendingKeys: z.strictObject({
     commandPublicKey: z.string().length(44).optional(),

@@ -113,6 +113,8 @@ export function createArchiveManager(options: ArchiveManagerOptions, signal: Abo
       })
     }
     await listRetained()
+    const inForce = options.inForce()
+    if (inForce) await drivers.cgroup.reserve?.(inForce.bundle.content.pool.reservedWeight)
   }
   const look = async (id: ArchiveId): Promise<void> => {
     if (definition(id)) await workerOf(id).run()

@@ -147,6 +147,9 @@ export function createArchiveWorker(options: WorkerOptions, signal: AbortSignal)
         await drivers.vm.start({ id, slot, disk: step.disk.path, format: image.format, vcpus, floorMiB, maxMiB })
         const { startError: _forgotten, ...rest } = memory
         memory = rest
+        await drivers.cgroup
+          .enter?.(id)
+          .catch((error) => log.warn({ err: String(error) }, 'a VM has no group of its own'))
         return
       }
       case 'stop':

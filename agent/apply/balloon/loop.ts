@@ -56,6 +56,7 @@ export function runBalloonLoop(options: BalloonLoopOptions, signal: AbortSignal)
       psiSomeAvg10: usage.psiSomeAvg10,
       vms: running,
       heldMiB,
+      ...(usage.vmOverheadMiB !== undefined && { overheadMiB: usage.vmOverheadMiB }),
       nowMs: clock.monotonic(),
     })
     memory = plan.memory

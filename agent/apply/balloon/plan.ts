@@ -64,6 +64,8 @@ export interface BalloonInput {
   vms: readonly BalloonVm[]
   /** Held by VMs that are not asked: starting, paused, unlisted. */
   heldMiB: MiB
+  /** Memory of a VM's process beside its guest, where it was measured. */
+  overheadMiB?: MiB
   nowMs: number
 }
 
@@ -85,7 +87,8 @@ export function pressureOf(policy: BundlePool, physicalMiB: MiB, freeMiB: MiB, p
 
 export function planBalloon(before: BalloonMemory, input: BalloonInput): BalloonPlan {
   const learnt = learn(before, input)
-  const budget = input.physicalMiB - input.policy.reservedMiB - input.heldMiB - VM_OVERHEAD_MIB * input.vms.length
+  const overhead = (input.overheadMiB ?? VM_OVERHEAD_MIB) * input.vms.length
+  const budget = input.physicalMiB - input.policy.reservedMiB - input.heldMiB - overhead
   const memory = withhold(learnt, input, budget)
 
   const asked = input.vms.filter((vm) => !memory.unwilling.has(vm.id))
