@@ -49,6 +49,7 @@ export const ERRORS = {
   ProgramTimedOut: { message: '{command} did not end within {ms} ms', hint: 'it was killed; see what keeps it' },
   ProgramKilled: { message: '{command} was ended by {signal}', hint: 'see the system log for who ended it' },
   ProgramFailed: { message: '{command} failed with exit code {exitCode}: {said}', hint: 'mend what it says' },
+  SettingsInvalid: { message: '{what}', hint: 'docs/install.md lists every setting' },
   // protocol
   BadLength: { message: '{what} has {length} bytes, not {expected}', hint: 'discarded' },
   NotCanonical: {
@@ -59,6 +60,10 @@ export const ERRORS = {
   BadArmor: {
     message: 'no bundle in this text: {why}',
     hint: 'give everything from the BEGIN to the END line, unchanged',
+  },
+  BadPairingCode: {
+    message: 'this is no {what}: it has {count} letters and digits',
+    hint: 'type it as the joining node shows it; case, spaces and dashes do not matter',
   },
   BadCommand: { message: 'a command that no agent would obey: {reason}', hint: 'nothing was sent' },
   SequenceExhausted: {
@@ -141,6 +146,24 @@ export const ERRORS = {
     hint: 'check the fingerprint with the person who made the bundle',
   },
   BundleRefused: { message: 'the bundle is refused: {reason}', hint: 'ask the authority for a newer one' },
+  AgentRuns: {
+    message: 'an agent is using {path}',
+    hint: 'stop it first: systemctl stop ppn-agent. Tunnels and VMs go on meanwhile',
+  },
+  ConfigMissing: { message: 'there is no {file}', hint: 'name the file that is there, or leave --config out' },
+  // agent: WireGuard
+  TunnelInvalid: {
+    message: 'a WireGuard interface cannot be made like this: {what} is {value}',
+    hint: 'mend the Mesh or Node that declares it',
+  },
+  InterfaceTaken: {
+    message: 'the interface {name} exists and is not WireGuard',
+    hint: 'remove it, or give the mesh another interface name',
+  },
+  TunnelDaemonFailed: {
+    message: 'wireguard-go did not bring up {name}: {said}',
+    hint: 'it needs /dev/net/tun and CAP_NET_ADMIN; see its log in the run folder',
+  },
   // agent: simulation
   SimulatedHostGone: {
     message: 'the process of the simulated node {node} has ended',
