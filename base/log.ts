@@ -22,12 +22,28 @@ function textLine(json: string): string {
   return `${new Date(time as number).toISOString()} ${(LEVEL[level as number] ?? '').padEnd(5)} ${String(msg ?? '')}${fields.length ? ` ${fields.join(' ')}` : ''}\n`
 }
 
-export function createLogger(options: LogOptions = {}): Logger {
+export function createLogger(options: LogOptions = {}, onChild: (child: PinoLogger) => void = () => {}): Logger {
   const out = options.write ?? ((line: string) => void process.stderr.write(line))
   return pino(
-    { level: options.level ?? 'info', base: null },
+    { level: options.level ?? 'info', base: null, onChild },
     { write: (line: string) => out(options.format === 'text' ? textLine(line) : line) },
   ) as Logger
+}
+
+/** A logger whose level, and that of every child made of it, can be changed while it is in use. */
+export function levelledLogger(options: LogOptions = {}): { log: Logger; setLevel(level: string): void } {
+  const loggers: WeakRef<PinoLogger>[] = []
+  const log = createLogger(options, (child) => loggers.push(new WeakRef(child))) as PinoLogger
+  loggers.push(new WeakRef(log))
+  return {
+    log: log as Logger,
+    setLevel(level) {
+      for (const one of loggers) {
+        const logger = one.deref()
+        if (logger) logger.level = level
+      }
+    },
+  }
 }
 
 export function silentLogger(): Logger {

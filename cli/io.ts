@@ -15,6 +15,8 @@ export interface Io {
   clock: Clock
   /** Aborts when the person asks to stop. */
   signal: AbortSignal
+  /** From now on SIGHUP calls this, and asks nobody to stop: what a service reads its configuration again at. */
+  onHangup(listener: () => void): void
   /** All of standard input. */
   stdin(): Promise<string>
   /** A file, or `-` for standard input. */
@@ -27,7 +29,7 @@ async function readStdin(): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-export function processIo(signal: AbortSignal): Io {
+export function processIo(signal: AbortSignal, onHangup: Io['onHangup']): Io {
   const terminal = process.stdout.isTTY === true
   return {
     out: (text) => void process.stdout.write(text),
@@ -40,6 +42,7 @@ export function processIo(signal: AbortSignal): Io {
     cwd: process.cwd(),
     clock: systemClock(),
     signal,
+    onHangup,
     stdin: readStdin,
     read: (path) => (path === '-' ? readStdin() : readFile(path, 'utf8')),
   }

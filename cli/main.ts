@@ -30,14 +30,19 @@ export async function main(io: Io, args: readonly string[]): Promise<ExitCode> {
 
 if (import.meta.main) {
   const stop = new AbortController()
+  let hangup: (() => void) | undefined
   // The first signal asks to stop; a second one is for a person who will not wait.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
+      if (signal === 'SIGHUP' && hangup) return hangup()
       if (stop.signal.aborted) process.exit(130)
       stop.abort(new Error(`stopped by ${signal}`))
     })
   }
   // `ppn get ... | head` ends without a fuss.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2))
-  process.exitCode = await main(processIo(stop.signal), process.argv.slice(2))
+  const io = processIo(stop.signal, (listener) => {
+    hangup = listener
+  })
+  process.exitCode = await main(io, process.argv.slice(2))
 }

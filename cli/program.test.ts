@@ -22,6 +22,7 @@ function recordingIo() {
     cwd: '/nonexistent',
     clock: virtualClock(),
     signal: new AbortController().signal,
+    onHangup: () => {},
     stdin: async () => '',
     read: async () => '',
   }

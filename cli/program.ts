@@ -158,7 +158,11 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .requiredOption('--through-brake', 'send although the brake is set')
     .action(async (name, options) => done(await (await import('./verbs/node.ts')).nodeSever(io, name, options)))
 
-  const agent = program.command('agent').description('what is done on a node')
+  const agent = program
+    .command('agent')
+    .description('run the agent of this node, as its service does; or one of the verbs below')
+    .option('--config <file>', 'its configuration (default: /etc/ppn/agent.yaml, which may be missing)')
+    .action(async (options) => done(await (await import('./verbs/agent.ts')).agentRun(io, options)))
   agent
     .command('init')
     .description('make the keys of this node and print its identity')

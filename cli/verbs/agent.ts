@@ -1,11 +1,34 @@
-// `ppn agent init|import`: what is done on a node before its agent first runs. Loads nothing of the authority.
+// `ppn agent`: the agent itself, and what is done on a node around it. Loads nothing of the authority.
 import { stringify } from 'yaml'
 import { systemRandom } from '../../base/random.ts'
 import { EXIT, type ExitCode } from '../exit.ts'
 import type { Io } from '../io.ts'
+import { ppnVersion } from '../version.ts'
 
 export interface AgentOptions {
   stateDir: string
+}
+
+/** Runs the agent until it is asked to stop. */
+export async function agentRun(io: Io, options: { config?: string }): Promise<ExitCode> {
+  const { runAgent } = await import('../../agent/main.ts')
+  const { systemProcesses } = await import('../../base/processes.ts')
+  const env = { ...io.env }
+  // QEMU and wireguard-go outlive us and shall not speak to systemd in our name.
+  for (const name of ['NOTIFY_SOCKET', 'WATCHDOG_USEC', 'WATCHDOG_PID']) delete process.env[name]
+  await runAgent({
+    configFile: options.config,
+    version: ppnVersion(),
+    clock: io.clock,
+    random: systemRandom,
+    processes: systemProcesses(),
+    env,
+    pid: process.pid,
+    write: io.err,
+    onHangup: io.onHangup,
+    signal: io.signal,
+  })
+  return EXIT.ok
 }
 
 /** Makes the node's keys, once, and prints the identity that goes into its Node object. */
