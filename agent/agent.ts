@@ -7,6 +7,7 @@ import type { Logger } from '../base/log.ts'
 import { type RandomBytes, randomId } from '../base/random.ts'
 import type { Transport } from '../base/transport.ts'
 import type { HeldBundle, NodeReport } from '../protocol/telemetry/report.ts'
+import type { WireVersions } from '../protocol/versions.ts'
 import { importBundle } from './bundles/import.ts'
 import type { Drivers } from './drivers/host.ts'
 import { openNodeState } from './durable/node-state.ts'
@@ -30,6 +31,8 @@ export interface AgentOptions {
   version: string
   /** 32 hex digits; random when absent. Never one that was used before. */
   bootId?: string
+  /** What this agent reads and writes; the built-in tables when absent. */
+  versions?: WireVersions
 }
 
 export interface Agent {
@@ -80,7 +83,7 @@ export async function startAgent(given: AgentOptions): Promise<Agent> {
     bootId: options.bootId,
     report: () => node?.report(),
     async importBundle(text, how) {
-      const held = await importBundle(files, text, how)
+      const held = await importBundle(files, text, { ...how, versions: options.versions?.bundle })
       await takeImport()
       return held
     },

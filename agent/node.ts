@@ -7,6 +7,7 @@ import { toBase64 } from '../protocol/keys.ts'
 import { signRelease } from '../protocol/release.ts'
 import type { SyncFrame } from '../protocol/sync/frame.ts'
 import type { NodeReport } from '../protocol/telemetry/report.ts'
+import { telemetryVersionFor, WIRE_VERSIONS } from '../protocol/versions.ts'
 import type { AgentOptions } from './agent.ts'
 import { forbidden } from './apply/allowed.ts'
 import { createApplier } from './apply/applier.ts'
@@ -55,8 +56,8 @@ export async function startNode(
   state: NodeState,
   signal: AbortSignal,
 ): Promise<EnrolledNode> {
-  const { files, transport, clock, random, log, drivers } = options
-  const loaded = await loadBundles(files, pins.trusted)
+  const { files, transport, clock, random, log, drivers, versions = WIRE_VERSIONS } = options
+  const loaded = await loadBundles(files, pins.trusted, versions.bundle)
   const marks = await openMarks(files, loaded.applied?.content.minSequence)
   const fence = await openFence(files)
   const disks = { image: drivers.image, sidecars: sidecarsIn(files), fence }
@@ -73,6 +74,7 @@ export async function startNode(
   const report = (): NodeReport =>
     buildReport({
       version: options.version,
+      reads: { bundle: [...versions.bundle.keys()], ops: [...versions.ops] },
       nowMs: clock.now(),
       observed: observer.get(),
       keys,
@@ -92,7 +94,11 @@ export async function startNode(
       retainedDisks: archives.retained(),
     })
   const telemetry = createTelemetrySource(
-    { transport, clock, random, log, bootId: options.bootId, term: () => state.get().term, report },
+    {
+      ...{ transport, clock, random, log, bootId: options.bootId, term: () => state.get().term, report },
+      versions: versions.telemetry,
+      version: () => telemetryVersionFor(bundles.inForce()?.bundle.signed.version ?? 0, versions.telemetry),
+    },
     signal,
   )
   const bundles: BundleManager = createBundleManager({
@@ -102,6 +108,7 @@ export async function startNode(
     state,
     marks,
     loaded,
+    versions: versions.bundle,
     connected: () => telemetry.connectedTo() !== undefined,
     onCommit: () => promoteWireGuardKey(),
     async onSwitch({ reconnect }) {

@@ -1,8 +1,6 @@
 // What the node says of itself: drivers' last answers, marks, bundles, archives. Pure.
 
 import type { BundleContent } from '../protocol/bundle/document.ts'
-import { BUNDLE_VERSIONS } from '../protocol/bundle/versions.ts'
-import { OP } from '../protocol/command/ops.ts'
 import { toBase64 } from '../protocol/keys.ts'
 import type { ArchiveReport, Mark, NodeReport } from '../protocol/telemetry/report.ts'
 import { pressureOf } from './apply/balloon/plan.ts'
@@ -17,6 +15,7 @@ const ARCHIVES_SHOWN = 255
 
 export interface ReportInput {
   version: string
+  reads: NodeReport['reads']
   nowMs: number
   observed: Observed
   keys: AgentKeys
@@ -49,7 +48,7 @@ export function buildReport(input: ReportInput): NodeReport {
     : 'None'
   return {
     agentVersion: input.version,
-    reads: { bundle: [...BUNDLE_VERSIONS.keys()], ops: Object.values(OP) },
+    reads: input.reads,
     ...(input.registryHead && { registryHead: input.registryHead }),
     ...input.held,
     marks: [...input.marks],

@@ -4,6 +4,7 @@ import { PpnError } from '../../base/errors.ts'
 import type { Files } from '../../base/files.ts'
 import { dearmorBundle } from '../../protocol/bundle/armor.ts'
 import type { BundleDocument } from '../../protocol/bundle/document.ts'
+import { BUNDLE_VERSIONS, type BundleVersions } from '../../protocol/bundle/versions.ts'
 import { fingerprint, fromBase64 } from '../../protocol/keys.ts'
 import type { HeldBundle } from '../../protocol/telemetry/report.ts'
 import { initFence } from '../fence/fence.ts'
@@ -17,10 +18,14 @@ export const IMPORTED = 'imported'
 const DOCUMENT_AT = 81
 
 /** The authorities a bundle names, unverified: only to find the one whose fingerprint a person typed. */
-function namedAuthorities(raw: Uint8Array): Pins['trusted'] {
+function namedAuthorities(raw: Uint8Array, versions: BundleVersions): Pins['trusted'] {
   try {
-    const document = JSON.parse(Buffer.from(raw.subarray(DOCUMENT_AT)).toString('utf8')) as BundleDocument
-    return document.content.authorities.map((a) => ({ authorityId: a.id, signingPublicKey: a.signingPublicKey }))
+    const json = JSON.parse(Buffer.from(raw.subarray(DOCUMENT_AT)).toString('utf8'))
+    const document = versions.get(raw[0] as number)?.read(json)
+    return (document?.content.authorities ?? []).map((a) => ({
+      authorityId: a.id,
+      signingPublicKey: a.signingPublicKey,
+    }))
   } catch {
     return []
   }
@@ -34,19 +39,20 @@ function namedAuthorities(raw: Uint8Array): Pins['trusted'] {
 export async function importBundle(
   files: Files,
   text: string,
-  options: { authorityFingerprint?: string } = {},
+  options: { authorityFingerprint?: string; versions?: BundleVersions } = {},
 ): Promise<HeldBundle> {
+  const { versions = BUNDLE_VERSIONS } = options
   const raw = dearmorBundle(text)
   const expected = options.authorityFingerprint
   const pinned = await loadPins(files)
   if (!pinned && expected === undefined) throw new PpnError('AuthorityFingerprintNeeded', {})
 
-  const candidates = pinned?.trusted ?? namedAuthorities(raw)
+  const candidates = pinned?.trusted ?? namedAuthorities(raw, versions)
   const trusted = candidates.filter(
     (a) => expected === undefined || fingerprint(fromBase64(a.signingPublicKey)) === expected,
   )
   if (trusted.length === 0) throw new PpnError('AuthorityFingerprintDiffers', { expected })
-  const opened = openBundle(raw, trusted)
+  const opened = openBundle(raw, trusted, versions)
   if (!opened.ok) throw new PpnError('BundleRefused', { reason: opened.reason })
   if (!pinned) await pin(files, opened.bundle.signed.document, trusted)
   await files.write(IMPORTED, raw)

@@ -6,6 +6,7 @@ import type { Files } from '../../base/files.ts'
 import type { Logger } from '../../base/log.ts'
 import type { BundleContent } from '../../protocol/bundle/document.ts'
 import type { BundleFault } from '../../protocol/bundle/seal.ts'
+import type { BundleVersions } from '../../protocol/bundle/versions.ts'
 import { compareRevision, type RevisionMark, type Term } from '../../protocol/ids.ts'
 import type { NodeReport } from '../../protocol/telemetry/report.ts'
 import { type NodeState, REFUSED_KEPT } from '../durable/node-state.ts'
@@ -43,6 +44,8 @@ export interface BundleManagerOptions {
   state: NodeState
   marks: MarkJournal
   loaded: LoadedBundles
+  /** Versions read; the built-in ones when absent. */
+  versions?: BundleVersions
   /** Is there a telemetry connection now? */
   connected(): boolean
   /** The content in force changed; resolves when the drivers have been told. */
@@ -126,7 +129,7 @@ export function createBundleManager(options: BundleManagerOptions): BundleManage
   }
 
   const accept = async (raw: Uint8Array, rejoin: boolean): Promise<BundleOutcome> => {
-    const opened = openBundle(raw, pins.trusted)
+    const opened = openBundle(raw, pins.trusted, options.versions)
     if (!opened.ok) return { accepted: false, reason: opened.reason }
     const { bundle } = opened
     const { document } = bundle.signed

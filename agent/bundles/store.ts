@@ -3,6 +3,7 @@
 import type { Files } from '../../base/files.ts'
 import type { BundleContent, SignedBundle } from '../../protocol/bundle/document.ts'
 import { type BundleFault, openSignedBundle } from '../../protocol/bundle/seal.ts'
+import type { BundleVersions } from '../../protocol/bundle/versions.ts'
 import type { HeldBundle } from '../../protocol/telemetry/report.ts'
 import { setAside, wasSetAside } from '../durable/set-aside.ts'
 import type { Pins } from '../keys/pins.ts'
@@ -19,8 +20,8 @@ export interface StoredBundle {
 export type OpenedBundle = { ok: true; bundle: StoredBundle } | { ok: false; reason: BundleFault }
 
 /** Verifies sealed bytes against the keys this node trusts. */
-export function openBundle(raw: Uint8Array, trusted: Pins['trusted']): OpenedBundle {
-  const opened = openSignedBundle(raw, trusted)
+export function openBundle(raw: Uint8Array, trusted: Pins['trusted'], versions?: BundleVersions): OpenedBundle {
+  const opened = openSignedBundle(raw, trusted, versions)
   if (!opened.ok) return opened
   const { document, digest } = opened.bundle
   const held = { term: document.term, revision: document.revision, digest }
@@ -35,11 +36,15 @@ export interface LoadedBundles {
   lost: boolean
 }
 
-export async function loadBundles(files: Files, trusted: Pins['trusted']): Promise<LoadedBundles> {
+export async function loadBundles(
+  files: Files,
+  trusted: Pins['trusted'],
+  versions?: BundleVersions,
+): Promise<LoadedBundles> {
   const load = async (name: BundleFile): Promise<StoredBundle | undefined> => {
     const raw = await files.read(name)
     if (!raw) return undefined
-    const opened = openBundle(raw, trusted)
+    const opened = openBundle(raw, trusted, versions)
     if (opened.ok) return opened.bundle
     await setAside(files, name, raw)
     return undefined

@@ -7,6 +7,7 @@ import type { Logger } from '../../base/log.ts'
 import type { RandomBytes } from '../../base/random.ts'
 import type { Transport } from '../../base/transport.ts'
 import type { HeldBundle, NodeReport } from '../../protocol/telemetry/report.ts'
+import type { WireVersions } from '../../protocol/versions.ts'
 import { type Agent, startAgent } from '../agent.ts'
 import { importBundle } from '../bundles/import.ts'
 import { simulatedCgroupDriver } from '../drivers/cgroup/simulated.ts'
@@ -42,6 +43,8 @@ export interface SimulatedNodeOptions {
   readImage?: SimulatedImageOptions['readImage']
   /** As telemetry reports it. */
   version?: string
+  /** Asked for at every start of the agent: another program may be installed by then. */
+  versions?(): WireVersions | undefined
 }
 
 export interface SimulatedNode {
@@ -111,6 +114,7 @@ export async function simulatedNode(options: SimulatedNodeOptions): Promise<Simu
       log: mortal(log, life),
       drivers: mortal(drivers, life),
       version: options.version ?? 'simulated',
+      versions: options.versions?.(),
     })
     const started = orKilled(life, begun).then(
       (agent) => {
@@ -147,7 +151,7 @@ export async function simulatedNode(options: SimulatedNodeOptions): Promise<Simu
     import: async (armored, authorityFingerprint) => {
       const how = authorityFingerprint === undefined ? {} : { authorityFingerprint }
       await running?.started
-      if (!running?.agent) return importBundle(agentFiles, armored, how)
+      if (!running?.agent) return importBundle(agentFiles, armored, { ...how, versions: options.versions?.()?.bundle })
       return orKilled(running.life, running.agent.importBundle(armored, how))
     },
     kill,

@@ -6,7 +6,7 @@ import type { Logger } from '../../base/log.ts'
 import type { RandomBytes } from '../../base/random.ts'
 import type { Connection, Transport } from '../../base/transport.ts'
 import type { AuthorityId, Term } from '../../protocol/ids.ts'
-import { sealFrame } from '../../protocol/telemetry/frame.ts'
+import { type FrameVersions, sealFrame } from '../../protocol/telemetry/frame.ts'
 import { diffReport } from '../../protocol/telemetry/merge.ts'
 import { splitDelta, splitReport } from '../../protocol/telemetry/parts.ts'
 import type { NodeReport, NodeReportDelta } from '../../protocol/telemetry/report.ts'
@@ -44,6 +44,9 @@ export interface TelemetryOptions {
   term(): Term
   /** What is so now. */
   report(): NodeReport
+  /** The tables, and which version to write; the built-in newest when absent. */
+  versions?: FrameVersions
+  version?(): number
 }
 
 export interface TelemetrySource {
@@ -77,6 +80,7 @@ export function createTelemetrySource(options: TelemetryOptions, signal: AbortSi
   let touchDueMs = Number.POSITIVE_INFINITY
   let touchTimer: { cancel(): void } | undefined
 
+  const sealAs = () => ({ versions: options.versions, version: options.version?.() })
   const send = (type: 'full' | 'delta', bodies: readonly NodeReportDelta[]): void => {
     const key = live && way?.key(live.authority.id, options.term())
     if (!live || !key) return
@@ -85,7 +89,7 @@ export function createTelemetrySource(options: TelemetryOptions, signal: AbortSi
       const header = { bootId, sequence: ++sequence, uptimeMs: Math.round(clock.monotonic() - startedMs) }
       // Every delta is whole in itself; a snapshot is not.
       const numbering = type === 'full' ? { part: at + 1, parts: bodies.length } : { part: 1, parts: 1 }
-      stream.write(lengthFrame(sealFrame({ term: options.term(), header, type, ...numbering, body }, key)))
+      stream.write(lengthFrame(sealFrame({ term: options.term(), header, type, ...numbering, body }, key, sealAs())))
     }
     if (stream.writableLength > UNSENT_LIMIT_BYTES) drop('the authority takes no frames')
   }

@@ -6,7 +6,7 @@ import type { Logger } from '../../base/log.ts'
 import type { BundleContent } from '../../protocol/bundle/document.ts'
 import { gate } from './gate.ts'
 import { BRAKE_LOOK_MS, LAGGARD_MS, PUSH_CONCURRENCY, PUSH_RETRY_MS, PUSH_TIMEOUT_MS } from './limits.ts'
-import type { NodeState } from './node-state.ts'
+import type { NodeState, Target } from './node-state.ts'
 import type { PushBundle, PushTarget } from './push.ts'
 import type { Allotted, PushReason, Seen, Step } from './rollout.ts'
 import type { SealContent } from './sealer.ts'
@@ -59,7 +59,7 @@ export function delivery(options: DeliveryOptions): Deliver {
       state.nextPushMs = clock.monotonic() + BRAKE_LOOK_MS
       return options.onChange(node)
     }
-    const bytes = sealed(node, state, allotted, given.content, step.switch)
+    const bytes = sealed(node, state, allotted, given, step.switch)
     if (!bytes) return
     await noteLatePush(node, allotted)
     if (signal.aborted || state.allotted !== allotted) return
@@ -75,11 +75,11 @@ export function delivery(options: DeliveryOptions): Deliver {
     node: string,
     state: NodeState,
     { revision }: Allotted,
-    content: BundleContent,
+    { content, version }: Target,
     how: 'onApply' | 'onReceipt',
   ): Uint8Array | undefined {
     try {
-      return options.seal({ node, revision, content, switch: how, version: options.seen(node).version })
+      return options.seal({ node, revision, content, switch: how, version })
     } catch (error) {
       state.fault = error instanceof PpnError ? error.code : String(error)
       log.error({ node, error: String(error) }, 'a bundle cannot be written')

@@ -1,16 +1,18 @@
 // What the publisher knows of one node.
 import type { Timer } from '../../base/clock.ts'
 import type { BundleState, WantedContent } from '../../controllers/ports/bundles.ts'
-import { contentDigest, wireDigest } from '../../protocol/bundle/digest.ts'
+import { contentDigest, digestsOf, wireDigest } from '../../protocol/bundle/digest.ts'
 import type { BundleContent } from '../../protocol/bundle/document.ts'
+import { type BundleVersions, newestVersion, oldestVersion } from '../../protocol/bundle/versions.ts'
 import type { Digest, EnrolmentId, Revision, SequenceMark } from '../../protocol/ids.ts'
 import type { PushTarget } from './push.ts'
 import { type Allotted, nextAttemptMs, type Repair, type Seen, stageOf } from './rollout.ts'
 
-/** The content as it will be signed, and its digest. */
+/** The content as it will be signed, in which version, and its digest in that version. */
 export interface Target {
   wanted: WantedContent
   content: BundleContent
+  version: number
   digest: Digest
 }
 
@@ -48,11 +50,31 @@ export function nodeState(allotted: Allotted | undefined, fresh: boolean): NodeS
   return { allotted, attempt, minSequence, tries, appliedMs: 0, pushes: 0, nextPushMs: 0, fresh }
 }
 
-export function targetOf(state: NodeState, wanted: WantedContent): Target {
+/**
+ * What was given or is applied in an older version stays in it while its content does: a newer program on either side
+ * publishes nothing anew. Anything else is written in the newest version the agent says it reads; before it has said,
+ * in the oldest.
+ */
+export function targetOf(state: NodeState, wanted: WantedContent, seen: Seen, versions: BundleVersions): Target {
   const { attempt, minSequence } = state
   const content: BundleContent = { ...wanted, attempt, ...(minSequence && { minSequence }) }
-  return { wanted, content, digest: contentDigest(content) }
+  const said = digestsOf(content, versions)
+  const readable = said.filter(({ version }) => seen.reads?.includes(version) ?? true)
+  const held = [state.allotted?.digest, seen.applied?.digest]
+  const found =
+    held.map((digest) => readable.find((one) => one.digest === digest)).find((one) => one !== undefined) ??
+    (seen.reads ? readable[0] : readable.at(-1))
+  // Nobody can be told: sealing says why.
+  const none = () => ({
+    version: seen.reads ? newestVersion(versions) : oldestVersion(versions),
+    digest: contentDigest(content),
+  })
+  return { wanted, content, ...(found ?? none()) }
 }
+
+/** Does the agent read other versions of ours, and not this one? */
+export const isUnread = (target: Target, seen: Seen): boolean =>
+  seen.reads !== undefined && !seen.unreadable && !seen.reads.includes(target.version)
 
 /** What the record will say of a target under its revision. `before`: the record of the same enrolment. */
 export function allot(

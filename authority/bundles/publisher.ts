@@ -10,13 +10,14 @@ import type { Bundles, WantedContent } from '../../controllers/ports/bundles.ts'
 import type { Fleet } from '../../controllers/ports/fleet.ts'
 import type { Registry } from '../../controllers/ports/registry.ts'
 import type { RecordStore } from '../../controllers/ports/store.ts'
+import { BUNDLE_VERSIONS, type BundleVersions } from '../../protocol/bundle/versions.ts'
 import type { Revision, SequenceMark, Term } from '../../protocol/ids.ts'
 import { above } from '../allocation/above.ts'
 import type { Keys } from '../keys/keys.ts'
 import { type ApplyResult, batchRunner } from './batch.ts'
 import { delivery } from './delivery.ts'
 import { BATCH_IDLE_MS, BATCH_MAX_MS, BRAKE_LOOK_MS, REVISION_SPACING_MS } from './limits.ts'
-import { allot, bundleStateOf, type NodeState, nodeState, targetOf } from './node-state.ts'
+import { allot, bundleStateOf, isUnread, type NodeState, nodeState, targetOf } from './node-state.ts'
 import type { PushBundle } from './push.ts'
 import { rolloutRecords } from './records.ts'
 import {
@@ -56,6 +57,8 @@ export interface PublisherOptions {
   audit: { record(kind: 'publication', details: Readonly<Record<string, unknown>>): void }
   /** Nodes that were Connected when the last authority process ended: a change waits for them after a restart. */
   lastConnected?: Iterable<string>
+  /** Versions written; the built-in ones when absent. */
+  versions?: BundleVersions
 }
 
 export interface Publisher extends Bundles {
@@ -75,7 +78,7 @@ export interface Publisher extends Bundles {
 }
 
 export function createPublisher(options: PublisherOptions): Publisher {
-  const { clock, log, fleet, registry, reign, audit } = options
+  const { clock, log, fleet, registry, reign, audit, versions = BUNDLE_VERSIONS } = options
   const records = rolloutRecords(options.records)
   const nodes = new Map<string, NodeState>()
   const listeners = new Set<(node: string) => void>()
@@ -92,9 +95,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let running: AbortSignal | undefined
 
   const isRunning = (): boolean => running !== undefined && !running.aborted
-  const seen = (node: string): Seen => seenIn(fleet.view(node))
+  const seen = (node: string): Seen => seenIn(fleet.view(node), versions)
   const window = batchWindow(clock, BATCH_IDLE_MS, BATCH_MAX_MS, () => void reviseOpenly())
-  const seal = bundleSealer({ registry, keys: options.keys, term: reign.term })
+  const seal = bundleSealer({ registry, keys: options.keys, term: reign.term, versions })
   const deliver = delivery({
     clock,
     log,
@@ -162,7 +165,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   // ---- declaring
 
   function aim(node: string, state: NodeState, wanted: WantedContent): void {
-    state.target = targetOf(state, wanted)
+    state.target = targetOf(state, wanted, seen(node), versions)
     if (current(node, state)) {
       changed.delete(node)
       state.given = state.target
@@ -407,6 +410,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     if (view.bootId !== found.bootId || (fresh && !found.fresh)) found.pushes = found.nextPushMs = 0
     found.bootId = view.bootId
     found.fresh = fresh
+    // Another program runs there now, which does not read what it was given.
+    if (found.target && isUnread(found.target, seen(node))) aim(node, found, found.target.wanted)
     show(node)
     consider(node)
     batch.check(node)
@@ -455,7 +460,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
       const allotted = found && current(node, found)
       if (!found?.target || !allotted) throw new PpnError('NothingWanted', { node })
       if (!(await mayGoOn())) throw new PpnError('PublicationHeld', { node, reason: 'Braked' })
-      const bytes = seal({ node, revision: allotted.revision, content: found.target.content, switch: 'onReceipt' })
+      const { content, version } = found.target
+      const bytes = seal({ node, revision: allotted.revision, content, version, switch: 'onReceipt' })
       record(node, allotted, 'onReceipt', 'First')
       return bytes
     },

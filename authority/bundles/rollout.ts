@@ -6,7 +6,7 @@
 
 import type { BundleState } from '../../controllers/ports/bundles.ts'
 import type { Liveness, NodeView } from '../../controllers/ports/fleet.ts'
-import { versionFor } from '../../protocol/bundle/versions.ts'
+import { type BundleVersions, versionFor } from '../../protocol/bundle/versions.ts'
 import {
   compareRevision,
   type Digest,
@@ -44,21 +44,24 @@ export interface Seen {
   staged?: HeldBundle
   reverted?: HeldBundle
   told?: RevisionMark
-  /** The bundle version to write; undefined with a report: it reads none of ours. */
-  version?: number
+  /** Bundle versions its agent says it reads. */
+  reads?: readonly number[]
+  /** There is a report, and no version that both sides know. */
+  unreadable: boolean
   hasReport: boolean
   marksLost: boolean
   bundleLost: boolean
 }
 
-export function seenIn(view: NodeView): Seen {
+export function seenIn(view: NodeView, versions: BundleVersions): Seen {
   const { liveness, report } = view
-  if (!report) return { liveness, hasReport: false, marksLost: false, bundleLost: false }
+  if (!report) return { liveness, unreadable: false, hasReport: false, marksLost: false, bundleLost: false }
   return {
     liveness,
     ...report.bundles,
     told: report.told,
-    version: versionFor(report.reads.bundle),
+    reads: report.reads.bundle,
+    unreadable: versionFor(report.reads.bundle, versions) === undefined,
     hasReport: true,
     marksLost: report.marksLost,
     bundleLost: report.bundleLost,
@@ -74,8 +77,6 @@ export interface Repair {
   heardMs: number
 }
 
-const isUnreadable = (seen: Seen): boolean => seen.hasReport && seen.version === undefined
-
 /** Has the node staged something else after what it applied? The next APPLY would switch to it. */
 const overtaken = ({ applied, staged }: Seen): boolean =>
   applied !== undefined &&
@@ -86,7 +87,7 @@ const overtaken = ({ applied, staged }: Seen): boolean =>
 const isSettled = (digest: Digest, seen: Seen): boolean => seen.applied?.digest === digest && !overtaken(seen)
 
 export function stageOf(digest: Digest, seen: Seen): Exclude<BundleState['stage'], 'None'> {
-  if (isUnreadable(seen)) return 'Refused'
+  if (seen.unreadable) return 'Refused'
   if (seen.applied?.digest === digest) return 'Applied'
   if (seen.reverted?.digest === digest) return 'Reverted'
   return seen.staged?.digest === digest ? 'Staged' : 'Pending'
@@ -142,7 +143,7 @@ const NOTHING: Step = { do: 'nothing' }
 export function nextStep(now: Situation): Step {
   const { allotted, seen, repair } = now
   const { digest } = allotted
-  if (seen.liveness === 'Superseded' || isUnreadable(seen)) return NOTHING
+  if (seen.liveness === 'Superseded' || seen.unreadable) return NOTHING
   if (repair) {
     if (now.nowMs - repair.heardMs > DEAF_HEARD_MS) return NOTHING
     return pushWhenDue(now, 'onReceipt', repair.why)

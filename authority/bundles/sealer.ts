@@ -2,6 +2,7 @@ import { PpnError } from '../../base/errors.ts'
 import type { Registry } from '../../controllers/ports/registry.ts'
 import type { BundleContent } from '../../protocol/bundle/document.ts'
 import { encodeSignedBundle, sealBundle } from '../../protocol/bundle/seal.ts'
+import type { BundleVersions } from '../../protocol/bundle/versions.ts'
 import type { Revision, Term } from '../../protocol/ids.ts'
 import type { Keys } from '../keys/keys.ts'
 
@@ -10,8 +11,7 @@ interface SealOptions {
   revision: Revision
   content: BundleContent
   switch: 'onApply' | 'onReceipt'
-  /** The newest that the agent reads; our newest when it has not said. */
-  version?: number
+  version: number
 }
 
 /** Signs a content with what is true now: term and registry head are outside its digest. */
@@ -22,8 +22,9 @@ export function bundleSealer(options: {
   registry: Pick<Registry, 'of' | 'head'>
   keys: Pick<Keys, 'authorityId' | 'meshId' | 'signing'>
   term: () => Term
+  versions: BundleVersions
 }): SealContent {
-  const { registry, keys, term } = options
+  const { registry, keys, term, versions } = options
   return ({ node, revision, content, switch: how, version }) => {
     const enrolment = registry.of(node)
     if (!enrolment) throw new PpnError('NothingWanted', { node })
@@ -39,6 +40,6 @@ export function bundleSealer(options: {
       content,
     }
     const authority = { id: keys.authorityId, signingSecret: keys.signing.secretKey }
-    return encodeSignedBundle(sealBundle(document, authority, { version }))
+    return encodeSignedBundle(sealBundle(document, authority, { version, versions }))
   }
 }

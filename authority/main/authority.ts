@@ -112,6 +112,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     guard: () => brake.guard(),
     audit,
     lastConnected: lastConnected(store.records),
+    versions: options.versions?.bundle,
   })
 
   await resumeRestore(files, store.records, registry, publisher.revision())
@@ -195,6 +196,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
         records: store.records,
         commandSecret: command.secretKey,
         listenMs: options.listenMs,
+        versions: options.versions?.telemetry,
         needsOnReceipt: (node, why) => publisher.needsOnReceipt(node, why),
         takeClaims: (node, claims, base) => takeClaims({ allocator, publisher, registry }, node, claims, base),
       },

@@ -7,6 +7,7 @@ import type { Transport } from '../../base/transport.ts'
 import type { Store } from '../../controllers/ports/store.ts'
 import type { EventRecorder } from '../../controllers/ports/world.ts'
 import type { RunRecord } from '../../controllers/runtime/history.ts'
+import type { WireVersions } from '../../protocol/versions.ts'
 
 export interface AuthorityOptions {
   /** Started by `startAuthority`; closed by its owner. */
@@ -24,4 +25,6 @@ export interface AuthorityOptions {
   metrics?: PromRegistry
   /** 5 s by default; 0 in tests that have nobody to listen for. */
   listenMs?: number
+  /** Versions of bundles written and of telemetry read; the built-in tables when absent. */
+  versions?: Pick<WireVersions, 'bundle' | 'telemetry'>
 }

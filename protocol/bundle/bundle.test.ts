@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { canonicalBytes } from '../../base/canonical-json.ts'
 import { authorityId, authoritySigning, operator, bundle as sample } from '../../hack/vector-inputs.ts'
+import { bundleVersion2, NEWER } from '../../test/protocol/version-two.ts'
 import { concat, idBytes } from '../bytes.ts'
 import { toBase64 } from '../keys.ts'
 import { signDomain } from '../sign.ts'
@@ -9,7 +10,7 @@ import { armorBundle, dearmorBundle } from './armor.ts'
 import { contentDigest } from './digest.ts'
 import type { BundleDocument } from './document.ts'
 import { BUNDLE_LIMIT, encodeSignedBundle, openSignedBundle, sealBundle } from './seal.ts'
-import { BUNDLE_VERSIONS, type BundleCodec, newestVersion, versionFor } from './versions.ts'
+import { newestVersion, versionFor } from './versions.ts'
 
 const authority = { id: authorityId, signingSecret: authoritySigning.secretKey }
 const trusted = [{ authorityId, signingPublicKey: authoritySigning.publicKey }]
@@ -152,22 +153,7 @@ test('a field that is undefined is as good as absent', () => {
 })
 
 describe('one version apart', () => {
-  /** Says `link` for the interface and requires a colour, which version 1 does not know. */
-  const version2: BundleCodec = {
-    write: ({ content: { interface: link, ...content }, ...document }) => ({
-      ...document,
-      version: 2,
-      content: { ...content, link, colour: 'red' },
-    }),
-    read(json) {
-      const { content: written, ...document } = json as { content: Record<string, unknown> }
-      const { link, colour, ...content } = written
-      if (colour === undefined) throw new Error('no colour')
-      const back = { ...document, version: 1, content: { ...content, interface: link } }
-      return (BUNDLE_VERSIONS.get(1) as BundleCodec).read(back)
-    },
-  }
-  const newer = new Map([...BUNDLE_VERSIONS, [2, version2]])
+  const newer = NEWER.bundle
 
   test('a newer authority writes what an older agent reads, and both compare the same digest', () => {
     const version = versionFor([1], newer)
@@ -196,7 +182,7 @@ describe('one version apart', () => {
   })
 
   test('the version in front, which is not signed, must be the one that is', () => {
-    const wire = { ...version2.write(sample), version: 3 }
+    const wire = { ...bundleVersion2.write(sample), version: 3 }
     expect(openSignedBundle(forged(canonicalBytes(wire), 2), trusted, newer)).toEqual({
       ok: false,
       reason: 'BundleMalformed',

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { canonicalBytes, withoutUndefined } from '../../base/canonical-json.ts'
 import type { Digest } from '../ids.ts'
 import type { BundleContent } from './document.ts'
+import type { BundleVersions } from './versions.ts'
 
 /** SHA-256 of the canonical JSON of a bundle's content as it travels. */
 export function wireDigest(content: unknown): Digest {
@@ -16,4 +17,16 @@ export function wireDigest(content: unknown): Digest {
  */
 export function contentDigest(content: BundleContent): Digest {
   return wireDigest(content)
+}
+
+/** The same content as each version says it, newest first. A version that cannot say it is left out. */
+export function digestsOf(content: BundleContent, versions: BundleVersions): { version: number; digest: Digest }[] {
+  const newestFirst = [...versions].sort(([a], [b]) => b - a)
+  return newestFirst.flatMap(([version, codec]) => {
+    try {
+      return [{ version, digest: wireDigest(codec.content(content)) }]
+    } catch {
+      return []
+    }
+  })
 }

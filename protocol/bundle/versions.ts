@@ -1,10 +1,12 @@
 // Bundle versions. In memory there is one shape, that of document.ts; a codec translates it to and from the JSON of
 // one version. The authority writes the newest version that an agent says it reads, and knows the two before its own.
-import { type BundleDocument, bundleDocument } from './document.ts'
+import { type BundleContent, type BundleDocument, bundleDocument } from './document.ts'
 
 export interface BundleCodec {
   /** The document as JSON of this version, its `version` member included. Throws what zod throws when it cannot be said. */
   write(document: BundleDocument): { version: number; content: unknown }
+  /** The member `content` alone, as `write` has it: what is digested. Throws when it cannot be said. */
+  content(content: BundleContent): unknown
   /** Strict: throws for anything this version does not know. */
   read(json: unknown): BundleDocument
 }
@@ -14,6 +16,7 @@ export type BundleVersions = ReadonlyMap<number, BundleCodec>
 
 const version1: BundleCodec = {
   write: (document) => bundleDocument.parse({ ...document, version: 1 }),
+  content: (content) => content,
   read: (json) => bundleDocument.parse(json),
 }
 
@@ -28,4 +31,9 @@ export function newestVersion(versions: BundleVersions = BUNDLE_VERSIONS): numbe
 export function versionFor(reads: readonly number[], versions: BundleVersions = BUNDLE_VERSIONS): number | undefined {
   const common = reads.filter((version) => versions.has(version))
   return common.length > 0 ? Math.max(...common) : undefined
+}
+
+/** Read by every agent that can read anything of ours: for one that has not said yet what it reads. */
+export function oldestVersion(versions: BundleVersions = BUNDLE_VERSIONS): number {
+  return Math.min(...versions.keys())
 }

@@ -2,15 +2,8 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { withoutUndefined } from '../../base/canonical-json.ts'
 import { arbitraryReport } from '../../test/protocol/arbitrary-report.ts'
-import {
-  FRAME_LIMIT,
-  type FrameCodec,
-  openFrame,
-  readFrameHead,
-  sealFrame,
-  TELEMETRY_VERSIONS,
-  type TelemetryFrame,
-} from './frame.ts'
+import { NEWER } from '../../test/protocol/version-two.ts'
+import { FRAME_LIMIT, type FrameCodec, openFrame, readFrameHead, sealFrame, type TelemetryFrame } from './frame.ts'
 
 const KEY = new Uint8Array(32).fill(1)
 const header = { bootId: 'ab'.repeat(16), sequence: 7, uptimeMs: 12_345 }
@@ -75,18 +68,8 @@ test('a frame that no receiver would take is not sealed', () => {
   )
 })
 
-/** A version that says `seq` for the header's sequence and has one more field. */
-const version2: FrameCodec = {
-  write: (frame) => ({ ...frame, header: { ...frame.header, sequence: undefined, seq: frame.header.sequence } }),
-  read: (json) => {
-    const { header: written, ...frame } = json as { header: { seq: number } } & Record<string, unknown>
-    const { seq, ...rest } = written
-    return { ...frame, header: { ...rest, sequence: seq } } as unknown as TelemetryFrame
-  },
-}
-
 test('a newer receiver reads the older version; an older one refuses the newer', () => {
-  const both = new Map([...TELEMETRY_VERSIONS, [2, version2]])
+  const both = NEWER.telemetry
   const old = sealFrame(delta, KEY)
   const recent = sealFrame(delta, KEY, { version: 2, versions: both })
   expect(openFrame(old, KEY, both)).toEqual({ ok: true, frame: delta })

@@ -13,6 +13,7 @@ import { silentLogger } from '../../base/log.ts'
 import type { RandomBytes } from '../../base/random.ts'
 import { armorBundle } from '../../protocol/bundle/armor.ts'
 import { fingerprint } from '../../protocol/keys.ts'
+import type { WireVersions } from '../../protocol/versions.ts'
 import { type MemoryState, memoryState } from '../../stores/memory/state.ts'
 import { type MemoryStore, memoryStore } from '../../stores/memory/store.ts'
 import { memoryFiles } from '../../testing/memory-files.ts'
@@ -37,6 +38,8 @@ export interface FleetOptions {
   machine?: Partial<SimulatedNodeOptions>
   /** What each authority is started with, besides the defaults. */
   authority?: Partial<AuthorityOptions>
+  /** What a node's agent speaks, asked for at each of its starts; the built-in tables when absent. */
+  versions?(node: string): WireVersions | undefined
 }
 
 export interface Fleet {
@@ -155,6 +158,7 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
       log: silentLogger(),
       resolve: async (endpoint) => (await world.directory())[endpoint],
       behindNat,
+      versions: () => options.versions?.(name),
       ...options.machine,
     })
     machines.set(name, made)
