@@ -13,7 +13,7 @@ const NEEDED: Record<string, string> = {
   'qemu-img': 'qemu-utils',
   busybox: 'busybox-static',
   mke2fs: 'e2fsprogs',
-  cpio: 'cpio',
+  as: 'binutils',
   depmod: 'kmod',
   mmdebstrap: 'mmdebstrap',
 }
