@@ -7,16 +7,11 @@ import { createHolds } from './holds/holds.ts'
 import type { Enqueue } from './ports/reconciler.ts'
 import type { World } from './ports/world.ts'
 
-/** `dry`: for plans that nobody carries out; nothing durable is written. */
-export function controllerWorld(
-  base: World,
-  enqueue: Enqueue,
-  dry = false,
-): { world: ControllerWorld; index: LiveIndex } {
+export function controllerWorld(base: World, enqueue: Enqueue): { world: ControllerWorld; index: LiveIndex } {
   const index = createFleetIndex(base.store)
   const wake = (key: ObjectKey, reason: string) => enqueue(CONTROLLER_OF[parseKey(key).kind], key, reason)
   const { store, clock } = base
-  const holds = createHolds({ store, clock, dry, released: (key) => wake(key, 'confirmed') })
+  const holds = createHolds({ store, clock, released: (key) => wake(key, 'confirmed') })
   const world: ControllerWorld = {
     ...base,
     index,

@@ -1,9 +1,9 @@
 // All controllers together over the ports: a fleet from nothing to converged, and what one change then costs.
-import { describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { OP, POWER } from '../protocol/command/ops.ts'
 import type { Sequence, Slot, Term } from '../protocol/ids.ts'
 import type { ArchiveReport, Mark } from '../protocol/telemetry/report.ts'
-import { buildControllers, type Controllers, planFleet } from './index.ts'
+import { buildControllers, type Controllers } from './index.ts'
 import { type Drive, drive } from './testing/drive.ts'
 import { type FakeWorld, fakeDurable, fakeWorld } from './testing/fake-world.ts'
 
@@ -190,32 +190,4 @@ test('law 3: a folder emptied is held, all of it, and nothing reaches a machine'
   expect(fleet.controllers.holds.list()).toHaveLength(13)
   expect(fleet.fake.bundles.published).toEqual([])
   expect(fleet.fake.commands.wanted.size).toBe(0)
-})
-
-describe('planFleet', () => {
-  test('of a converged fleet plans nothing', async () => {
-    const fleet = await converged()
-    const planned = await planFleet(fleet.fake)
-    expect(planned).toHaveLength(13)
-    expect(planned.flatMap(({ effects }) => effects)).toEqual([])
-  })
-
-  test('shows what a change would do, and does nothing', async () => {
-    const fleet = await converged()
-    fleet.fake.node('edge-1', { isolated: true })
-    fleet.fake.store.bury('Node/hub-1')
-    const records = fleet.fake.store.records.list('').length
-    const planned = await planFleet(fleet.fake)
-    const commands = planned.flatMap(({ key, effects }) =>
-      effects.flatMap((e) => (e.type === 'commands' ? [{ key, e }] : [])),
-    )
-    expect(commands).toEqual([
-      {
-        key: 'Node/edge-1',
-        e: { type: 'commands', node: 'edge-1', commands: [{ op: OP.ISOLATE, slot: 0, value: 1 }] },
-      },
-    ])
-    expect(fleet.fake.commands.wanted.size).toBe(0)
-    expect(fleet.fake.store.records.list('')).toHaveLength(records)
-  })
 })

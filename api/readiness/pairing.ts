@@ -1,7 +1,7 @@
 import { FLAG } from './facts.ts'
 import type { FactsOf, Table } from './table.ts'
 
-const domain = { paused: FLAG, deletion: ['none', 'held', 'done'] } as const
+const domain = { paused: FLAG, deleting: FLAG } as const
 export type PairingFacts = FactsOf<typeof domain>
 
 export const pairingTable: Table<typeof domain> = {
@@ -13,13 +13,7 @@ export const pairingTable: Table<typeof domain> = {
       reason: 'Paused',
       message: 'left alone: annotation ppn.dev/paused is set',
     },
-    {
-      when: { deletion: 'held' },
-      verdict: 'Stalled',
-      reason: 'DeletionHeld',
-      message: 'deletion is held: {hold}; to go on: ppn confirm pairing/{name}',
-    },
-    { when: { deletion: 'done' }, verdict: 'Reconciling', reason: 'Deleting', message: 'being deleted' },
+    { when: { deleting: true }, verdict: 'Reconciling', reason: 'Deleting', message: 'being deleted' },
     {
       when: {},
       verdict: 'Stalled',

@@ -14,7 +14,7 @@ import { type Memory, observeArchive, remembersNothing } from './observe.ts'
 import { planArchive } from './plan.ts'
 
 /** As an authority that has just started would plan. */
-export const archivePlanner = { kind: 'Archive', observe: observeArchive, plan: planArchive } as const
+const archivePlanner = { kind: 'Archive', observe: observeArchive, plan: planArchive } as const
 
 export function archiveController(world: ControllerWorld): ControllerSpec {
   const memories = new Map<string, Memory>()

@@ -13,15 +13,16 @@ import { type Deletion, decideHolds, type Present } from './decide.ts'
 export interface HoldsOptions {
   store: Store
   clock: Clock
-  /** Decides and answers without writing anything down, for a plan that nobody carries out. Default: false. */
-  dry?: boolean
   /** The object was let go: it should run. */
   released(key: ObjectKey): void
 }
 
+/** A Pairing is an act, not a thing that exists: taking it back undoes nothing and empties no kind. */
+const HELD_KINDS: readonly Kind[] = KINDS.filter((kind) => kind !== 'Pairing')
+
 const prefixOf = (kind: Kind): string => `hold/${kind}/`
 
-export function createHolds({ store, clock, released, dry = false }: HoldsOptions): Holds {
+export function createHolds({ store, clock, released }: HoldsOptions): Holds {
   // One decision of a kind at a time: two tombstones asking at once must see each other's.
   const turns = new Map<Kind, Promise<unknown>>()
   const inTurn = <T>(kind: Kind, act: () => Promise<T>): Promise<T> => {
@@ -43,7 +44,7 @@ export function createHolds({ store, clock, released, dry = false }: HoldsOption
       earlier.map((record) => record.value as Deletion),
       clock.now(),
     )
-    if (!dry) await writeDifference(store.records, kind, earlier, next)
+    await writeDifference(store.records, kind, earlier, next)
     return next
   }
 
@@ -60,7 +61,7 @@ export function createHolds({ store, clock, released, dry = false }: HoldsOption
 
   return {
     async isHeld(object) {
-      if (object.metadata.deletionTimestamp === undefined) return undefined
+      if (object.metadata.deletionTimestamp === undefined || !HELD_KINDS.includes(object.kind)) return undefined
       const deletions = await inTurn(object.kind, () => decide(object.kind))
       const deletion = deletions.find(({ uid }) => uid === object.metadata.uid)
       return deletion?.state === 'held' ? holdOf(deletion) : undefined
@@ -68,7 +69,7 @@ export function createHolds({ store, clock, released, dry = false }: HoldsOption
     isConfirmed: (object) => confirmedByAnnotation(object) || deletionOf(object)?.state === 'confirmed',
     async confirm(which) {
       const confirmed: ObjectKey[] = []
-      for (const kind of KINDS) {
+      for (const kind of HELD_KINDS) {
         await inTurn(kind, async () => {
           await decide(kind)
           const tombstones = new Set(present(kind).flatMap((o) => (o.deletedMs === undefined ? [] : [o.uid])))
@@ -84,7 +85,7 @@ export function createHolds({ store, clock, released, dry = false }: HoldsOption
       return confirmed
     },
     list: () =>
-      KINDS.flatMap(remembered)
+      HELD_KINDS.flatMap(remembered)
         .map((record) => record.value as Deletion)
         .filter((deletion) => deletion.state === 'held' && isTombstone(store, deletion))
         .map(holdOf)

@@ -19,7 +19,7 @@ async function observeMesh(world: ControllerWorld, mesh: MeshObject): Promise<Me
   }
 }
 
-export const meshPlanner = { kind: 'Mesh', observe: observeMesh, plan: planMesh } as const
+const meshPlanner = { kind: 'Mesh', observe: observeMesh, plan: planMesh } as const
 
 export function meshController(world: ControllerWorld): ControllerSpec {
   return {

@@ -5,7 +5,7 @@ import type { ControllerSpec } from '../ports/reconciler.ts'
 import { observeNode } from './observe.ts'
 import { planNode } from './plan.ts'
 
-export const nodePlanner = { kind: 'Node', observe: observeNode, plan: planNode } as const
+const nodePlanner = { kind: 'Node', observe: observeNode, plan: planNode } as const
 
 export function nodeController(world: ControllerWorld): ControllerSpec {
   return {

@@ -1,13 +1,13 @@
 import { reconcileWith } from '../common/converge.ts'
 import type { ControllerWorld } from '../common/world.ts'
 import type { ControllerSpec } from '../ports/reconciler.ts'
-import { type PairingObject, type PairingObserved, planPairing } from './plan.ts'
+import { type PairingObserved, planPairing } from './plan.ts'
 
-async function observePairing(world: ControllerWorld, pairing: PairingObject): Promise<PairingObserved> {
-  return { nowMs: world.clock.now(), hold: await world.holds.isHeld(pairing) }
+async function observePairing(world: ControllerWorld): Promise<PairingObserved> {
+  return { nowMs: world.clock.now() }
 }
 
-export const pairingPlanner = { kind: 'Pairing', observe: observePairing, plan: planPairing } as const
+const pairingPlanner = { kind: 'Pairing', observe: observePairing, plan: planPairing } as const
 
 export function pairingController(world: ControllerWorld): ControllerSpec {
   return {

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { ANNOTATION } from '../../api/meta.ts'
 import { type Run, runControllers } from '../testing/run.ts'
 import { pairingController } from './controller.ts'
 
@@ -28,19 +27,8 @@ test('a Pairing says that this version does not serve it, once', async () => {
   expect(run.fake.recorded.map((event) => event.reason)).toEqual(['NotYetServed'])
 })
 
-test('it goes when its deletion is confirmed, and is held as the last of its kind until then', async () => {
+test('it goes when it is deleted, also as the last of its kind: an act is not held', async () => {
   const run = await declared()
-  run.fake.store.bury('Pairing/p')
-  await run.settle()
-  expect(reason(run, 'Stalled')).toBe('True DeletionHeld')
-  await run.world.holds.confirm('Pairing/p')
-  await run.settle()
-  expect(run.fake.store.get('Pairing', 'p')).toBeUndefined()
-})
-
-test('Orphan is not held', async () => {
-  const run = await declared()
-  run.fake.store.put('Pairing', 'p', SPEC, { annotations: { [ANNOTATION.deletion]: 'Orphan' } })
   run.fake.store.bury('Pairing/p')
   await run.settle()
   expect(run.fake.store.get('Pairing', 'p')).toBeUndefined()

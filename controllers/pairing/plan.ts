@@ -5,25 +5,22 @@ import type { PairingFacts } from '../../api/readiness/pairing.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import { conditions } from '../common/conditions.ts'
 import type { Effect } from '../common/effects.ts'
-import { isOrphan, isPaused, statusEffect, verdictEvent } from '../common/status.ts'
-import type { Hold } from '../common/world.ts'
+import { isPaused, statusEffect, verdictEvent } from '../common/status.ts'
 
 export type PairingObject = PpnObject<'Pairing'>
 
 export interface PairingObserved {
   nowMs: number
-  hold: Hold | undefined
 }
 
-export function planPairing(pairing: PairingObject, { nowMs, hold }: PairingObserved): Effect[] {
+export function planPairing(pairing: PairingObject, { nowMs }: PairingObserved): Effect[] {
   const { deletionTimestamp, finalizers, generation, name } = pairing.metadata
   const owned = finalizers.includes(FINALIZER)
   const deleting = deletionTimestamp !== undefined
   if (deleting && !owned) return []
-  const deletion = !deleting ? 'none' : hold && !isOrphan(pairing) ? 'held' : 'done'
-  const facts: PairingFacts = { paused: isPaused(pairing), deletion }
-  if (deletion === 'done' && !facts.paused) return [{ type: 'removeFinalizer' }]
-  const found = readiness('Pairing', facts, { name, hold: hold?.message })
+  const facts: PairingFacts = { paused: isPaused(pairing), deleting }
+  if (deleting && !facts.paused) return [{ type: 'removeFinalizer' }]
+  const found = readiness('Pairing', facts, { name })
   const status = {
     observedGeneration: generation,
     conditions: conditions(pairing.status?.conditions, found.conditions, generation, nowMs),

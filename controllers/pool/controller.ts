@@ -47,7 +47,7 @@ async function observePool(world: ControllerWorld, pool: PoolObject): Promise<Po
   }
 }
 
-export const poolPlanner = { kind: 'ResourcePool', observe: observePool, plan: planPool } as const
+const poolPlanner = { kind: 'ResourcePool', observe: observePool, plan: planPool } as const
 
 export function poolController(world: ControllerWorld): ControllerSpec {
   return {
