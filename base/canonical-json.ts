@@ -63,14 +63,16 @@ export function canonicalBytes(value: unknown): Uint8Array {
 
 /** The value of canonical bytes. Throws NotCanonical for any other byte form of it, duplicate keys included. */
 export function parseCanonical(bytes: Uint8Array): unknown {
+  let given: string
   let value: unknown
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes))
+    given = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    value = JSON.parse(given)
   } catch (cause) {
     return refuse('no JSON', cause)
   }
-  const again = canonicalBytes(value)
-  if (Buffer.compare(again, bytes) !== 0) refuse('the same value has another byte form')
+  // Texts are compared, not bytes: well-formed UTF-8 has one text, and a text one UTF-8 form.
+  if (serialise(value, 0) !== given) refuse('the same value has another byte form')
   return value
 }
 

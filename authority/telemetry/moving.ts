@@ -26,9 +26,8 @@ function alike(a: unknown, b: unknown): boolean {
   if (Array.isArray(a) || Array.isArray(b))
     return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, i) => alike(item, b[i]))
   const [x, y] = [a as Record<string, unknown>, b as Record<string, unknown>]
-  const names = new Set([...Object.keys(x), ...Object.keys(y)])
-  for (const name of names) if (!MOVING.has(name) && !field(name, x[name], y[name])) return false
-  return true
+  for (const name of Object.keys(x)) if (!MOVING.has(name) && !field(name, x[name], y[name])) return false
+  return Object.keys(y).every((name) => name in x || MOVING.has(name) || y[name] === undefined)
 }
 
 function field(name: string, a: unknown, b: unknown): boolean {

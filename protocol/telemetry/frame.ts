@@ -3,11 +3,12 @@
 //   1-4    term (u32 big-endian), in clear, so that the receiver knows which key to try
 //   5-     canonical JSON {body, header, part, parts, type}
 //   last 16 bytes: HMAC-SHA-256 under the telemetry key of that term, cut to 16, over everything before
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import { canonicalBytes, parseCanonical, withoutUndefined } from '../../base/canonical-json.ts'
 import { PpnError } from '../../base/errors.ts'
 import { concat, u32 } from '../bytes.ts'
+import { hmacSha256 } from '../hmac.ts'
 import type { Term } from '../ids.ts'
 import { type FrameHeader, frameHeader, type NodeReportDelta, nodeReport, nodeReportDelta } from './report.ts'
 
@@ -52,8 +53,7 @@ export const TELEMETRY_VERSIONS: FrameVersions = new Map([
   [TELEMETRY_VERSION, { write: (frame) => schema1.parse(frame), read: (json) => schema1.parse(json) }],
 ])
 
-const tagOf = (bytes: Uint8Array, key: Uint8Array): Uint8Array =>
-  createHmac('sha256', key).update(bytes).digest().subarray(0, TAG_BYTES)
+const tagOf = (bytes: Uint8Array, key: Uint8Array): Uint8Array => hmacSha256(key, bytes).subarray(0, TAG_BYTES)
 
 /** The bytes of a frame. Throws FrameInvalid for what no receiver of that version would take, FrameTooLong over 64 KiB. */
 export function sealFrame(

@@ -33,9 +33,13 @@ function compareKeys(a: unknown, b: unknown): number {
   return String(a) < String(b) ? -1 : String(a) > String(b) ? 1 : 0
 }
 
-/** The entries in the order of their keys. */
-function sorted<L extends ListName>(list: ListRule<L>, entries: readonly Entry<L>[]): Entry<L>[] {
-  return [...entries].sort((a, b) => compareKeys(list.keyOf(a), list.keyOf(b)))
+/** The entries in the order of their keys; those that are in order already, as they are. */
+function sorted<L extends ListName>(list: ListRule<L>, entries: readonly Entry<L>[]): readonly Entry<L>[] {
+  const inOrder = entries.every((entry, i) => {
+    const next = entries[i + 1]
+    return next === undefined || compareKeys(list.keyOf(entry), list.keyOf(next)) <= 0
+  })
+  return inOrder ? entries : [...entries].sort((a, b) => compareKeys(list.keyOf(a), list.keyOf(b)))
 }
 
 /** A report with every list in the order of its keys: two reports that say the same are then deeply equal. */

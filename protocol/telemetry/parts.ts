@@ -70,7 +70,7 @@ export type Assembled =
 /**
  * Puts the parts of one connection's snapshots together. The parts of one snapshot come in order, of one boot id and
  * term, under sequences that follow each other. A part 1 always begins anew; anything else that does not fit is
- * rejected, together with what was there. Give it frames of type `full` only.
+ * rejected, together with what was there. Give it frames of type `full` only, as `openFrame` gives them.
  */
 export function assembler(): { push(frame: TelemetryFrame): Assembled } {
   let got: TelemetryFrame[] = []
@@ -96,13 +96,22 @@ export function assembler(): { push(frame: TelemetryFrame): Assembled } {
       }
       got.push(frame)
       if (frame.part < frame.parts) return { state: 'waiting' }
-      const whole = joined(got.map((one) => one.body))
+      const report = reportOf(got.map((one) => one.body))
       got = []
-      const parsed = nodeReport.safeParse(whole)
-      if (!parsed.success) return { state: 'rejected', reason: 'Malformed' }
-      return { state: 'complete', report: sortReport(parsed.data) }
+      return report ? { state: 'complete', report: sortReport(report) } : { state: 'rejected', reason: 'Malformed' }
     },
   }
+}
+
+/** Fields that every report has. */
+const REQUIRED = Object.entries(nodeReport.shape).flatMap(([name, field]) => (field.isOptional() ? [] : [name]))
+
+/** Each body was checked when its frame was opened; together they must be whole, and within a report's bounds. */
+function reportOf(bodies: readonly NodeReportDelta[]): NodeReport | undefined {
+  const [only] = bodies
+  // Most reports fit one frame: what was checked there need not be again.
+  if (only && bodies.length === 1) return REQUIRED.every((name) => name in only) ? (only as NodeReport) : undefined
+  return nodeReport.safeParse(joined(bodies)).data
 }
 
 function joined(bodies: readonly Partial<NodeReport>[]): Record<string, unknown> {

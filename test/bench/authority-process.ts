@@ -15,12 +15,14 @@ import { chokidarWatch } from '../../stores/files/watch.ts'
 import type { AuthoritySettings, Figures, Question } from './authority.ts'
 import { monotonicMs } from './monotonic.ts'
 import { probe } from './probe.ts'
+import { profiler } from './profiler.ts'
 
 /** How often a condition that no event tells of is looked at while somebody waits for it. */
 const LOOK_MS = 5
 
 const settings = JSON.parse(process.argv[2] as string) as AuthoritySettings
 const clock = systemClock()
+const profile = await profiler(settings.profiles)
 const seen = probe(meshSpec.parse({}).ports.sync)
 const stop = new AbortController()
 const root = realpathSync(settings.fleet)
@@ -99,7 +101,7 @@ const figures = (): Figures => ({
   startedMs,
   openMs,
 })
-const answer = async ({ ask, above = 0 }: Question): Promise<unknown> => {
+const answer = async ({ ask, above = 0, name = 'authority' }: Question): Promise<unknown> => {
   switch (ask) {
     case 'figures':
       return figures()
@@ -111,9 +113,12 @@ const answer = async ({ ask, above = 0 }: Question): Promise<unknown> => {
       return await untilMs(isReconciled)
     case 'applied':
       return await appliedMs(above)
+    case 'profile':
+      return await profile.write(name)
     case 'why':
       return [...notReady].slice(0, 5).map((key) => JSON.stringify(store.getByKey(key as never)?.status))
     case 'stop':
+      await profile.write(name)
       await standalone.stop()
       return stop.abort(new Error('stopped'))
   }

@@ -8,12 +8,16 @@ export interface AuthoritySettings {
   fleet: string
   state: string
   logLevel?: string
+  /** Folder that CPU profiles are written to. */
+  profiles?: string
 }
 
 export interface Question {
   id: number
-  ask: 'figures' | 'reset' | 'ready' | 'reconciled' | 'applied' | 'why' | 'stop'
+  ask: 'figures' | 'reset' | 'ready' | 'reconciled' | 'applied' | 'profile' | 'why' | 'stop'
   above?: number
+  /** Of a profile's file. */
+  name?: string
 }
 
 export interface Figures {
@@ -41,6 +45,8 @@ export interface BenchAuthority {
   reconciled(): Promise<number>
   /** monotonicMs at which telemetry had shown every node at a revision above this one. */
   applied(above: number): Promise<number>
+  /** Writes the CPU profile since the process began or since the last one, if profiles are wanted. */
+  profile(name: string): Promise<void>
   stop(): Promise<void>
   /** As a power cut would. */
   kill(): Promise<void>
@@ -48,11 +54,10 @@ export interface BenchAuthority {
 
 const ENTRY = fileURLToPath(new URL('authority-process.ts', import.meta.url))
 
-/** Resolves when the authority has read its folder. PPN_BENCH_CPU_PROF=DIR writes a CPU profile of every authority. */
+/** Resolves when the authority has read its folder. PPN_BENCH_CPU_PROF=DIR: CPU profiles are written there. */
 export async function startBenchAuthority(settings: AuthoritySettings): Promise<BenchAuthority> {
-  const profiles = process.env.PPN_BENCH_CPU_PROF
-  const child: ChildProcess = fork(ENTRY, [JSON.stringify(settings)], {
-    execArgv: profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profiles}`],
+  const child: ChildProcess = fork(ENTRY, [JSON.stringify({ profiles: process.env.PPN_BENCH_CPU_PROF, ...settings })], {
+    execArgv: [],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   const waiting = new Map<number, { resolve(answer: unknown): void; reject(error: Error): void }>()
@@ -66,10 +71,10 @@ export async function startBenchAuthority(settings: AuthoritySettings): Promise<
   child.on('exit', (code) => {
     for (const { reject } of waiting.values()) reject(new Error(`the authority ended with ${code}`))
   })
-  const ask = async <T>(what: Question['ask'], above?: number): Promise<T> => {
+  const ask = async <T>(what: Question['ask'], more: Omit<Question, 'id' | 'ask'> = {}): Promise<T> => {
     const id = ++next
     const answer = expect<T>(id)
-    child.send({ id, ask: what, above } satisfies Question, (error) => {
+    child.send({ id, ask: what, ...more } satisfies Question, (error) => {
       if (error) waiting.get(id)?.reject(error)
     })
     return await answer
@@ -93,7 +98,8 @@ export async function startBenchAuthority(settings: AuthoritySettings): Promise<
       }
     },
     reconciled: () => ask('reconciled'),
-    applied: (above) => ask('applied', above),
+    applied: (above) => ask('applied', { above }),
+    profile: (name) => ask('profile', { name }),
     async stop() {
       if (child.exitCode !== null || child.signalCode !== null) return
       await ask('stop').catch(() => {})

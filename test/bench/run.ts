@@ -45,7 +45,11 @@ async function measure(wanted: (name: string) => boolean): Promise<Result[]> {
     say(`starting ${NODES} nodes and ${ARCHIVES} archives ...`)
     const fleet = await startBenchFleet({ nodes: NODES, archives: ARCHIVES, octet: FLEET_OCTET })
     try {
-      for (const [name, row] of rows) await take(name, () => row(fleet))
+      for (const [name, row] of rows) {
+        await fleet.authority.profile(`before-${name}`)
+        await take(name, () => row(fleet))
+        await fleet.authority.profile(name)
+      }
     } finally {
       await fleet.stop()
     }
