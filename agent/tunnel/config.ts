@@ -60,5 +60,11 @@ export function tunnelConfig(wish: TunnelWish): WireGuardConfig {
     listenPort: content.interface.listenPort,
     mtu: content.interface.mtu,
     peers: peers.map((p) => toPeer(p, p.allowedIPs)),
+    ...(content.node.role === 'hub' && {
+      forward: {
+        authorities: [...new Set(content.authorities.flatMap((a) => a.addresses))],
+        commandPort: content.mesh.ports.command,
+      },
+    }),
   }
 }

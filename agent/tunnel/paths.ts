@@ -1,16 +1,18 @@
 // What the node says of each peer in its bundle: section 8, liveness with keepalive. Pure.
 import type { BundleContent } from '../../protocol/bundle/document.ts'
 import type { PeerReport } from '../../protocol/telemetry/report.ts'
+import { type Liveness, livenessOf } from '../drivers/wireguard/liveness.ts'
 import type { WireGuardState } from '../drivers/wireguard/port.ts'
 
-const UP_SECONDS = 150
-const SUSPECT_SECONDS = 180
+const PATHS: Record<Liveness, Pick<PeerReport, 'path' | 'reason'>> = {
+  never: { path: 'Down', reason: 'NoHandshake' },
+  up: { path: 'Direct', reason: 'HandshakeFresh' },
+  suspect: { path: 'Direct', reason: 'HandshakeAging' },
+  down: { path: 'Down', reason: 'HandshakeStale' },
+}
 
 export function pathOf(ageSeconds: number | undefined): Pick<PeerReport, 'path' | 'reason'> {
-  if (ageSeconds === undefined) return { path: 'Down', reason: 'NoHandshake' }
-  if (ageSeconds < UP_SECONDS) return { path: 'Direct', reason: 'HandshakeFresh' }
-  if (ageSeconds < SUSPECT_SECONDS) return { path: 'Direct', reason: 'HandshakeAging' }
-  return { path: 'Down', reason: 'HandshakeStale' }
+  return PATHS[livenessOf(ageSeconds)]
 }
 
 /** One entry a peer that the interface has; a peer of the bundle that it lacks (isolation) is not reported. */

@@ -18,6 +18,16 @@ export interface WireGuardConfig {
   listenPort: number
   mtu: number
   peers: WireGuardPeer[]
+  /** A hub: traffic goes on from one peer to another. Absent: nothing is forwarded. */
+  forward?: ForwardRule
+}
+
+/** Section 8: the hub forwards the command port only from the authorities; all else between peers passes. */
+export interface ForwardRule {
+  /** Mesh addresses that commands may come from. */
+  authorities: string[]
+  /** UDP. */
+  commandPort: number
 }
 
 export interface WireGuardPeerState extends WireGuardPeer {
