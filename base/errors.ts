@@ -61,6 +61,14 @@ export const ERRORS = {
     message: 'no bundle in this text: {why}',
     hint: 'give everything from the BEGIN to the END line, unchanged',
   },
+  PairingRefused: {
+    message: 'this machine was not let in: {why} [{reason}]',
+    hint: 'mend the cause, then run `ppn join` again: it shows a new code',
+  },
+  PairingDigitsDiffer: {
+    message: 'the digits differ: this machine and the authority do not speak to each other directly',
+    hint: 'nothing was believed or kept; find out who is in between before you try again',
+  },
   BadPairingCode: {
     message: 'this is no {what}: it has {count} letters and digits',
     hint: 'type it as the joining node shows it; case, spaces and dashes do not matter',
@@ -127,6 +135,10 @@ export const ERRORS = {
   SeverRefused: {
     message: '{node} is the hub or carries the authority, and cannot be severed',
     hint: 'declare another hub, or another authority node, first',
+  },
+  SeverSuperseded: {
+    message: 'this authority is superseded: {node} obeys a newer one, and would not take SEVER from here',
+    hint: 'sever it at the newer authority; if this is the one to go on, stop it, restore its newest backup with `ppn restore`, and sever then',
   },
   // agent
   AgentKeyUnreadable: {

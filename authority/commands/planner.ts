@@ -158,14 +158,16 @@ export function commandPlanner(options: PlannerOptions) {
       }
       return { packets, held }
     },
-    /** A SEVER outside any wanted set; a text: why not. */
-    sever(node: string, times: Times): Packet | string {
-      return heldBecause(OP.SEVER, options.facts(node)) ?? single(node, OP.SEVER, 1, times, false)
+    /** A SEVER outside any wanted set; a text: why not. `anyway`: also to a node that only speaks against us. */
+    sever(node: string, times: Times, anyway = false): Packet | string {
+      const facts = options.facts(node)
+      const heard = anyway && facts.silence === 'Superseded' ? { ...facts, silence: undefined } : facts
+      return heldBecause(OP.SEVER, heard) ?? single(node, OP.SEVER, 1, times, false)
     },
     /** The packet once more, unless a newer one of its slot has gone out or the node may not have it any longer. */
-    repeat(packet: Packet): Packet | undefined {
+    repeat(packet: Packet, anyway = false): Packet | undefined {
       if (clock.last(packet.node, packet.op, packet.slot) !== packet.sequence) return undefined
-      if (heldBecause(packet.op, options.facts(packet.node))) return undefined
+      if (!anyway && heldBecause(packet.op, options.facts(packet.node))) return undefined
       return { ...packet, fresh: false }
     },
 

@@ -70,7 +70,11 @@ export interface CommandSender extends Commands {
   broadcastApply(revision: Revision): Promise<BroadcastResult>
   /** Sends SEVER three times within 300 ms. Rejects with CommandHeld (Braked, ...), SeverRefused. */
   sever(node: string): Promise<void>
-  /** The same under the brake; the audit line is durable before the first packet (law 12). */
+  /**
+   * As a person asked for it: under the brake, and to a node that speaks against us, as a stolen one would. The audit
+   * line is durable before the first packet (law 12). Waits while the authority listens (5 s at most). Rejects with
+   * SeverSuperseded when no node would obey.
+   */
   severThroughBrake(node: string): Promise<void>
   /** A PING under a fresh sequence to this node alone, repeated with backoff until `settlePing`. */
   ping(node: string): void
@@ -181,18 +185,31 @@ export async function startCommandSender(options: CommandSenderOptions, signal: 
         if (!throughBrake && !(await brake.guard())) return
         if (signal.aborted || reign.term() !== term) return
         for (const packet of packets) {
-          const repeated = planner.repeat(packet)
+          const repeated = planner.repeat(packet, throughBrake)
           if (repeated) emit(repeated)
         }
       })
     }
   }
+  /** Before the listening is over nothing is sent, whoever asks: only then is it known whether this is a reign. */
+  const listened = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      if (reign.phase() !== 'Listening') return resolve()
+      const stop = reign.subscribe(() => {
+        if (reign.phase() === 'Listening') return
+        stop()
+        resolve()
+      })
+      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+    })
   const sever = async (node: string, throughBrake: boolean): Promise<void> => {
     const entry = roster.get(node)
     if (entry && (entry.hub || entry.address === options.address)) throw new PpnError('SeverRefused', { node })
     if (throughBrake) await audit.durable('command', { op: 'SEVER', node, throughBrake })
     else if (!(await brake.guard())) throw new PpnError('CommandHeld', { node, reason: 'Braked' })
-    const packet = planner.sever(node, times())
+    if (throughBrake) await listened()
+    if (throughBrake && reign.phase() === 'Superseded') throw new PpnError('SeverSuperseded', { node })
+    const packet = planner.sever(node, times(), throughBrake)
     if (typeof packet === 'string') throw new PpnError('CommandHeld', { node, reason: packet })
     emit(packet)
     auditPacket(packet, throughBrake ? { throughBrake } : {})

@@ -139,6 +139,17 @@ describe('a restart', () => {
     expect(second.reign.phase()).toBe('Open')
   })
 
+  test('a person’s severing waits until it is over, and then goes out', async () => {
+    const world = await afterOneReign(2)
+    const downlink = await world.start()
+    const severed = downlink.commands.severThroughBrake('n2')
+    await world.clock.advance(4_900)
+    expect(world.network.datagrams).toEqual([])
+    await world.clock.advance(200)
+    await severed
+    expect(world.sentTo('10.8.0.2', OP.SEVER).length).toBeGreaterThan(0)
+  })
+
   test('what is wanted meanwhile waits, and says so', async () => {
     const world = await afterOneReign(2)
     const downlink = await world.start()
@@ -158,7 +169,7 @@ describe('an authority that is not the newest', () => {
     const downlink = await world.start()
     await world.connectAll()
     downlink.commands.want('Node/n3', 'n3', [{ op: OP.ISOLATE, slot: 0, value: 1 }])
-    await expect(downlink.commands.severThroughBrake('n3')).rejects.toMatchObject({ code: 'CommandHeld' })
+    await expect(downlink.commands.severThroughBrake('n3')).rejects.toMatchObject({ code: 'SeverSuperseded' })
     await world.run(120_000)
     expect(downlink.fleet.superseded()).toBe(true)
     expect(downlink.fleet.views().map((view) => view.liveness)).toEqual(['Superseded', 'Superseded', 'Superseded'])
@@ -178,6 +189,10 @@ describe('an authority that is not the newest', () => {
     await downlink.commands.broadcastApply(4)
     await world.run(1_000)
     expect(world.sentTo('10.8.0.3')).toEqual([])
+    // It may be the stolen one: a person reaches it all the same.
+    await downlink.commands.severThroughBrake('n3')
+    await world.run(1_000)
+    expect(world.sentTo('10.8.0.3').map((packet) => packet.bytes[0])).toEqual([OP.SEVER, OP.SEVER, OP.SEVER])
     world.n(4).term = 9
     world.n(4).snapshot()
     await world.clock.settle()
