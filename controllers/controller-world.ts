@@ -1,5 +1,6 @@
 // The ports, and what controllers share on top of them.
 import { type ObjectKey, parseKey } from '../api/meta.ts'
+import { memberships } from './bundle/membership.ts'
 import type { ControllerWorld } from './common/world.ts'
 import { CONTROLLER_OF, spread } from './edges.ts'
 import { createFleetIndex, type LiveIndex } from './fleet-index.ts'
@@ -16,6 +17,7 @@ export function controllerWorld(base: World, enqueue: Enqueue): { world: Control
     ...base,
     index,
     holds,
+    membership: memberships(() => world),
     startedMs: base.clock.monotonic(),
     wake,
     changed: (key, reason) => spread(world, enqueue, key, 'declared', `${reason}: ${key}`),

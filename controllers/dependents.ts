@@ -30,13 +30,6 @@ function hubs(world: ControllerWorld): ObjectKey[] {
 
 const allNodes = (world: ControllerWorld): ObjectKey[] => world.index.nodes().map(objectKey)
 
-function deletingNodes(world: ControllerWorld): ObjectKey[] {
-  return world.index
-    .nodes()
-    .filter((node) => node.metadata.deletionTimestamp !== undefined)
-    .map(objectKey)
-}
-
 const meshes = (world: ControllerWorld): ObjectKey[] => world.store.list('Mesh').map(objectKey)
 
 /** A spoke's place on the mesh concerns the hubs; a hub's, or an authority's node's, everyone. */
@@ -77,7 +70,7 @@ function dependentKeys(world: ControllerWorld, key: ObjectKey, change: Change): 
       return archiveDependents(world, key)
     case 'Node':
       if (change === 'seen' || change === 'bundle')
-        return [key, ...residents(world, name), ...deletingNodes(world).filter((other) => other !== key)]
+        return [key, ...residents(world, name), ...world.index.leavingNodes().filter((other) => other !== key)]
       return [key, ...peersOf(world, name), ...meshes(world), ...residents(world, name), ...addressless(world)]
   }
 }

@@ -14,6 +14,12 @@ type Node = PpnObject<'Node'>
 
 const archiveKey = ({ metadata: { name, namespace } }: Archive): ObjectKey => keyOf('Archive', name, namespace)
 
+/** Nothing but status, labels and the like differs. */
+const isDeclaredAlike = (a: Node, b: Node): boolean =>
+  a.spec === b.spec &&
+  a.metadata.uid === b.metadata.uid &&
+  a.metadata.deletionTimestamp === b.metadata.deletionTimestamp
+
 export function createFleetIndex(store: Pick<Store, 'list'>): LiveIndex {
   const archives = new Map<ObjectKey, Archive>()
   const byUid = new Map<string, Archive>()
@@ -22,6 +28,8 @@ export function createFleetIndex(store: Pick<Store, 'list'>): LiveIndex {
   // Sorted views are made again only after a change.
   const sortedByNode = new Map<string, Archive[]>()
   let sortedNodes: Node[] | undefined
+  let leaving: ObjectKey[] | undefined
+  let edition = 0
 
   const dropArchive = (key: ObjectKey) => {
     const before = archives.get(key)
@@ -41,23 +49,35 @@ export function createFleetIndex(store: Pick<Store, 'list'>): LiveIndex {
     byNode.set(nodeName, there.set(key, archive))
     sortedByNode.delete(nodeName)
   }
+  const takeNode = (node: Node) => {
+    const { name } = node.metadata
+    const before = nodes.get(name)
+    nodes.set(name, node)
+    if (!before) sortedNodes = undefined
+    else sortedNodes = sortedNodes?.map((other) => (other === before ? node : other))
+    if (before && isDeclaredAlike(before, node)) return
+    edition++
+    leaving = undefined
+  }
   const takeAny = (object: AnyObject) => {
     if (object.kind === 'Archive') takeArchive(object)
-    if (object.kind !== 'Node') return
-    nodes.set(object.metadata.name, object)
-    sortedNodes = undefined
+    if (object.kind === 'Node') takeNode(object)
   }
   const dropAny = (object: AnyObject) => {
     if (object.kind === 'Archive') dropArchive(archiveKey(object))
     if (object.kind !== 'Node') return
     nodes.delete(object.metadata.name)
     sortedNodes = undefined
+    leaving = undefined
+    edition++
   }
   const takeAll = () => {
     for (const map of [archives, byUid, byNode, nodes, sortedByNode]) map.clear()
     for (const archive of store.list('Archive')) takeArchive(archive)
-    for (const node of store.list('Node')) takeAny(node)
+    for (const node of store.list('Node')) takeNode(node)
     sortedNodes = undefined
+    leaving = undefined
+    edition++
   }
   takeAll()
 
@@ -82,5 +102,12 @@ export function createFleetIndex(store: Pick<Store, 'list'>): LiveIndex {
       sortedNodes ??= [...nodes.values()].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))
       return sortedNodes
     },
+    leavingNodes() {
+      leaving ??= [...nodes.values()].flatMap(({ metadata: { name, deletionTimestamp } }) =>
+        deletionTimestamp === undefined ? [] : [keyOf('Node', name)],
+      )
+      return leaving
+    },
+    edition: () => edition,
   }
 }

@@ -26,7 +26,7 @@ interface AddressFact {
 
 const PREFIX = 'address/'
 
-export type Addresses = Pick<Allocator, 'addressOf' | 'holderOf' | 'claimAddress' | 'releaseAddress'>
+export type Addresses = Pick<Allocator, 'addressOf' | 'addressEdition' | 'holderOf' | 'claimAddress' | 'releaseAddress'>
 
 export function addresses(options: { records: RecordStore; clock: Clock; serial: Serial }): Addresses {
   const { records, clock, serial } = options
@@ -35,6 +35,7 @@ export function addresses(options: { records: RecordStore; clock: Clock; serial:
    * is not there: it is complete while we are the only writer, and dropped on Conflict.
    */
   let shortcut: Map<string, { ip: string; key: string }> | undefined
+  let edition = 0
 
   const fact = (ip: string) => {
     const record = records.get(PREFIX + ip)
@@ -53,6 +54,7 @@ export function addresses(options: { records: RecordStore; clock: Clock; serial:
     const held = all()
       .filter(({ value }) => value.state === 'Held')
       .sort((a, b) => a.value.claim - b.value.claim)
+    edition++
     shortcut = new Map(held.map(({ ip, value }) => [value.uid, { ip, key: PREFIX + ip }]))
     return shortcut.get(uid)?.ip
   }
@@ -130,6 +132,7 @@ export function addresses(options: { records: RecordStore; clock: Clock; serial:
         { state: 'Held', uid: node.uid, name: node.name, claim } satisfies AddressFact,
         version,
       )
+      edition++
     }
     shortcut?.set(node.uid, { ip, key: PREFIX + ip })
     for (const other of others) await free(other.ip)
@@ -140,17 +143,20 @@ export function addresses(options: { records: RecordStore; clock: Clock; serial:
     if (value?.state !== 'Held') return
     const freed: AddressFact = { ...value, state: 'Quarantined', freedMs: clock.now() }
     await records.put(PREFIX + ip, freed, version)
+    edition++
   }
 
   const retried = <T>(work: () => Promise<T>) =>
     serial(() =>
       contend(work, () => {
         shortcut = undefined
+        edition++
       }),
     )
 
   return {
     addressOf,
+    addressEdition: () => edition,
     holderOf(address) {
       const { value } = fact(address)
       return value?.state === 'Held' ? { nodeUid: value.uid, nodeName: value.name } : undefined

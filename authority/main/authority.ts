@@ -1,6 +1,6 @@
 // The authority, put together: one store, all controllers, and everything that acts downward.
 import { openChainedLog } from '../../base/chained-log.ts'
-import { authorityNodeNames, membersOf } from '../../controllers/bundle/members.ts'
+import { authorityNodeNames } from '../../controllers/bundle/members.ts'
 import { buildControllers, type Controllers } from '../../controllers/index.ts'
 import { effectiveMesh } from '../../controllers/mesh/effective.ts'
 import type { World } from '../../controllers/ports/world.ts'
@@ -154,7 +154,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
 
   const place = () => {
     const mesh = effectiveMesh(world)
-    const [first] = authorityNodeNames(mesh.spec.authorityNodes, membersOf(controllers.world))
+    const [first] = authorityNodeNames(mesh.spec.authorityNodes, controllers.world.membership().hubs)
     const entry = first === undefined ? undefined : roster.get(first)
     return entry && { address: entry.address, ports: mesh.spec.ports }
   }

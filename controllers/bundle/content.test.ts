@@ -28,6 +28,7 @@ function input(node: Member, members: readonly Member[] = ALL): BundleInput {
   return {
     node,
     members,
+    hubs: hubsOf(members),
     mesh: { name: 'default', spec: meshSpec.parse({}) },
     authorities: [
       { id: fakeId('a') as never, commandPublicKey: fakeKey('command'), signingPublicKey: fakeKey('signing') },

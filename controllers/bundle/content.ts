@@ -9,12 +9,14 @@ import type {
   BundlePool,
 } from '../../protocol/bundle/document.ts'
 import type { WantedContent } from '../ports/bundles.ts'
-import { hubsOf, type Member } from './members.ts'
+import type { Member } from './members.ts'
 
 export interface BundleInput {
   node: Member
   /** Every member of the mesh; the node itself among them is skipped. */
   members: readonly Member[]
+  /** Those of them that are hubs, in the order in which spokes try them. */
+  hubs: readonly Member[]
   mesh: { name: string; spec: MeshSpec }
   authorities: readonly Omit<BundleAuthority, 'addresses'>[]
   /** In order, 1 to 3. */
@@ -27,9 +29,9 @@ export interface BundleInput {
 }
 
 export function bundleContent(input: BundleInput): WantedContent {
-  const { node, mesh, members } = input
+  const { node, mesh } = input
   const { ports, cidr, mtu } = mesh.spec
-  const others = members.filter((member) => member.name !== node.name)
+  const isOther = (member: Member) => member.name !== node.name
   return {
     authorities: input.authorities.map((authority) => ({ ...authority, addresses: [...input.authorityAddresses] })),
     operatorKey: input.operatorKey,
@@ -37,7 +39,10 @@ export function bundleContent(input: BundleInput): WantedContent {
     mesh: { name: mesh.name, cidr, ports: { ...ports } },
     node: { name: node.name, role: node.role, address: node.address },
     interface: { name: mesh.spec.interface, mtu, listenPort: ports.wireguard },
-    peers: node.role === 'hub' ? hubPeers(others, mesh.spec) : spokePeers(others, mesh.spec),
+    peers:
+      node.role === 'hub'
+        ? hubPeers(input.members.filter(isOther), mesh.spec)
+        : spokePeers(input.hubs.filter(isOther), mesh.spec),
     pool: input.pool,
     archives: input.archives.toSorted((a, b) => a.slot - b.slot),
     pushes: [...(input.pushes ?? [])],
@@ -45,8 +50,8 @@ export function bundleContent(input: BundleInput): WantedContent {
 }
 
 /** The hubs in order; the first carries the mesh, so a new spoke changes no other spoke's bundle. */
-function spokePeers(others: readonly Member[], mesh: MeshSpec): BundlePeer[] {
-  return hubsOf(others).map((hub, at) => ({
+function spokePeers(hubs: readonly Member[], mesh: MeshSpec): BundlePeer[] {
+  return hubs.map((hub, at) => ({
     ...peer(hub),
     allowedIPs: at === 0 ? [`${hub.address}/32`, mesh.cidr] : [`${hub.address}/32`],
     keepaliveSeconds: mesh.keepaliveSeconds,

@@ -22,13 +22,13 @@ export interface Member {
  */
 export const SEVER_LEAD_MS = 500
 
-const ORPHAN = 'orphan/'
+export const ORPHANS = 'orphan/'
 
 /** A node deleted with Orphan stays a peer, for its deletion touches no machine; `orphan/<name>` remembers it. */
-export const orphanRecord = (name: string): string => ORPHAN + name
+export const orphanRecord = (name: string): string => ORPHANS + name
 
 function orphans(records: RecordStore): Member[] {
-  return records.list(ORPHAN).map((record) => record.value as Member)
+  return records.list(ORPHANS).map((record) => record.value as Member)
 }
 
 export function memberOf(world: ControllerWorld, node: PpnObject<'Node'>): Member | undefined {
@@ -77,10 +77,6 @@ export function hubsOf(members: readonly Member[]): Member[] {
 }
 
 /** The nodes beside whose agents an authority runs: as declared, by default the first hub. */
-export function authorityNodeNames(declared: readonly string[] | undefined, members: readonly Member[]): string[] {
-  return declared
-    ? [...declared]
-    : hubsOf(members)
-        .slice(0, 1)
-        .map((hub) => hub.name)
+export function authorityNodeNames(declared: readonly string[] | undefined, hubs: readonly Member[]): string[] {
+  return declared ? [...declared] : hubs.slice(0, 1).map((hub) => hub.name)
 }

@@ -1,12 +1,11 @@
 // The bundle of one node out of the world as it stands.
-import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import type { ControllerWorld } from '../common/world.ts'
 import { effectiveMesh } from '../mesh/effective.ts'
 import { poolInForce } from '../pool/in-force.ts'
 import type { WantedContent } from '../ports/bundles.ts'
 import { archiveEntries, type Entries, pushOrders } from './archives.ts'
 import { bundleContent } from './content.ts'
-import { authorityNodeNames, type Member, memberOf } from './members.ts'
+import { authorityNodeNames, type Member } from './members.ts'
 
 export interface WantedBundle {
   content: WantedContent
@@ -14,15 +13,10 @@ export interface WantedBundle {
 }
 
 /** undefined: the node has no address or no keys yet, or no authority's node has an address to be reached at. */
-export function wantedBundle(
-  world: ControllerWorld,
-  node: PpnObject<'Node'>,
-  members: readonly Member[],
-): WantedBundle | undefined {
-  const own = memberOf(world, node)
+export function wantedBundle(world: ControllerWorld, own: Member | undefined): WantedBundle | undefined {
   const mesh = effectiveMesh(world)
-  const byName = new Map(members.map((member) => [member.name, member]))
-  const authorityAddresses = authorityNodeNames(mesh.spec.authorityNodes, members).flatMap(
+  const { members, hubs, byName } = world.membership()
+  const authorityAddresses = authorityNodeNames(mesh.spec.authorityNodes, hubs).flatMap(
     (name) => byName.get(name)?.address ?? [],
   )
   if (!own || authorityAddresses.length === 0) return undefined
@@ -31,6 +25,7 @@ export function wantedBundle(
   const content = bundleContent({
     node: own,
     members,
+    hubs,
     mesh,
     authorities: world.authority.keys(),
     authorityAddresses,

@@ -1,6 +1,7 @@
 // What controllers share besides the ports.
 import type { ObjectKey } from '../../api/meta.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
+import type { Membership } from '../bundle/membership.ts'
 import type { World } from '../ports/world.ts'
 
 /** A deletion waiting for a person (law 3). */
@@ -33,12 +34,17 @@ export interface FleetIndex {
   archiveByUid(uid: string): PpnObject<'Archive'> | undefined
   /** All Nodes, tombstones included, sorted by name. */
   nodes(): readonly PpnObject<'Node'>[]
+  /** Nodes that are tombstones. */
+  leavingNodes(): readonly ObjectKey[]
+  /** Rises when a Node comes, goes, is declared otherwise or becomes a tombstone. */
+  edition(): number
 }
 
 /** What a controller is made from. */
 export interface ControllerWorld extends World {
   holds: Holds
   index: FleetIndex
+  membership(): Membership
   /** Clock.monotonic() at which the controllers began. */
   startedMs: number
   /** A durable fact about the object changed that no store event tells (address, slot, commitment): its dependents run. */

@@ -8,7 +8,7 @@ import type { Lifecycle } from '../../protocol/telemetry/report.ts'
 import { newcomerOrder } from '../admission/order.ts'
 import { freeSlots } from '../archive/slots.ts'
 import type { Entries } from '../bundle/archives.ts'
-import { authorityNodeNames, hubsOf, type Member, memberOf, membersOf, severLeadMs } from '../bundle/members.ts'
+import { authorityNodeNames, type Member, memberOf, severLeadMs } from '../bundle/members.ts'
 import { wantedBundle } from '../bundle/wanted.ts'
 import { channelOf } from '../common/channel.ts'
 import type { AddressClaimant, Answers } from '../common/effects.ts'
@@ -60,7 +60,7 @@ export interface NodeObserved {
   claim: AddressResult | undefined
   /** Those without an address that come before this node, in order, and then itself. */
   claimants: (AddressClaimant & { wanted?: string })[]
-  /** Every declared address; not to be given to anyone else by choice. */
+  /** Every declared address, when one is claimed; not to be given to anyone else by choice. */
   avoid: string[]
   enrolment: Enrolment | undefined
   enrol: EnrolResult | undefined
@@ -80,8 +80,9 @@ export interface NodeObserved {
   /** ISOLATE and SEVER wanted so far. */
   pending: PendingCommand[]
   occupants: Occupant[]
-  /** Every other Node, and which of them are hubs that stay. */
+  /** Every other Node; looked up only for a tombstone, and once an address was asked for. */
   others: string[]
+  /** Hubs that stay. */
   otherHubs: HubWitness[]
   orphanRecorded: boolean
 }
@@ -91,13 +92,13 @@ const NODE_SLOT = 0 as Slot
 export async function observeNode(world: ControllerWorld, node: NodeObject, answers: Answers): Promise<NodeObserved> {
   const { name, uid } = node.metadata
   const { allocator, registry, commands, bundles, fleet, clock, store } = world
-  const members = membersOf(world)
+  const { hubs } = world.membership()
   const mesh = effectiveMesh(world)
   const member = memberOf(world, node)
   const begun = teardownBegun(store.records, uid)
-  const wanted = begun ? undefined : wantedBundle(world, node, members)
+  const wanted = begun ? undefined : wantedBundle(world, member)
   const bundle = bundles.state(name)
-  const siblings = world.index.nodes().filter((other) => other.metadata.name !== name)
+  const claimants = claimantsUpTo(world, node, mesh.name)
   return {
     nowMs: clock.now(),
     runningMs: clock.monotonic() - world.startedMs,
@@ -106,11 +107,11 @@ export async function observeNode(world: ControllerWorld, node: NodeObject, answ
     leadMs: severLeadMs(world, uid),
     mesh,
     meshDeclared: store.get('Mesh', node.spec.mesh) !== undefined,
-    authorityNode: authorityNodeNames(mesh.spec.authorityNodes, members).includes(name),
+    authorityNode: authorityNodeNames(mesh.spec.authorityNodes, hubs).includes(name),
     address: allocator.addressOf(uid),
     claim: answers.claim,
-    claimants: claimantsUpTo(world, node, mesh.name),
-    avoid: world.index.nodes().flatMap((other) => (isLive(other) ? (other.spec.address ?? []) : [])),
+    claimants,
+    avoid: claimants.length === 0 ? [] : declaredAddresses(world),
     enrolment: registry.of(name),
     enrol: answers.enrol,
     member,
@@ -125,11 +126,17 @@ export async function observeNode(world: ControllerWorld, node: NodeObject, answ
     lastIsolateSent: commands.lastSent(name, OP.ISOLATE, NODE_SLOT),
     pending: commands.pending(name).filter(({ op }) => op === OP.ISOLATE || op === OP.SEVER),
     occupants: occupantsOf(world, node),
-    others: siblings.map((other) => other.metadata.name),
-    otherHubs: member ? witnesses(world, member, members) : [],
+    others: isLive(node) && !answers.claim ? [] : namesBut(world, name),
+    otherHubs: member ? witnesses(world, member, hubs) : [],
     orphanRecorded: store.records.get(`orphan/${name}`) !== undefined,
   }
 }
+
+const declaredAddresses = (world: ControllerWorld): string[] =>
+  world.index.nodes().flatMap((other) => (isLive(other) ? (other.spec.address ?? []) : []))
+
+const namesBut = (world: ControllerWorld, name: string): string[] =>
+  world.index.nodes().flatMap(({ metadata }) => (metadata.name === name ? [] : metadata.name))
 
 const isLive = (object: PpnObject<Kind>): boolean => object.metadata.deletionTimestamp === undefined
 
@@ -183,8 +190,8 @@ function occupantsOf(world: ControllerWorld, node: NodeObject): Occupant[] {
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function witnesses(world: ControllerWorld, leaving: Member, members: readonly Member[]): HubWitness[] {
-  return hubsOf(members)
+function witnesses(world: ControllerWorld, leaving: Member, hubs: readonly Member[]): HubWitness[] {
+  return hubs
     .filter((hub) => hub.name !== leaving.name)
     .map(({ name }) => {
       const { liveness, report } = world.fleet.view(name)

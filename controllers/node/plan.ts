@@ -248,7 +248,10 @@ function messageDetails(node: NodeObject, observed: NodeObserved, detail: string
     detail,
     hold: observed.hold?.message,
     archives: occupants.map((occupant) => occupant.name).join(', '),
-    others: others.join(', '),
+    // Asked for by one message alone.
+    get others() {
+      return others.join(', ')
+    },
     hubs: otherHubs.map((hub) => hub.name).join(', '),
     since: view.lastHeardMs === undefined ? undefined : rfc3339(view.lastHeardMs),
     revision: bundle.revision?.toString(),

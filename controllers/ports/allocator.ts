@@ -32,6 +32,8 @@ export interface Allocator {
   nodeId(nodeUid: string, nodeName: string): Promise<NodeId>
   nodeIdIfAny(nodeUid: string): NodeId | undefined
   addressOf(nodeUid: string): string | undefined
+  /** Rises whenever a node's address comes, changes or goes. */
+  addressEdition(): number
   holderOf(address: string): { nodeUid: string; nodeName: string } | undefined
   /**
    * The node's address for life: `wanted`, else the lowest free host address of `cidr` (hub: .1 first). Idempotent

@@ -202,6 +202,7 @@ function fakeAllocator(clock: VirtualClock, state: FakeAllocation): Allocator {
   const { addresses, placements, released } = state
   const holder = (address: string) =>
     [...addresses].find(([, held]) => held.address === address && held.state === 'Held')
+  let edition = 0
   return {
     nodeId: async (_uid, name) => fakeId(name) as NodeId,
     nodeIdIfAny: (uid) => {
@@ -212,6 +213,7 @@ function fakeAllocator(clock: VirtualClock, state: FakeAllocation): Allocator {
       const held = addresses.get(uid)
       return held?.state === 'Held' ? held.address : undefined
     },
+    addressEdition: () => edition,
     holderOf(address) {
       const found = holder(address)
       return found && { nodeUid: found[0], nodeName: found[1].name }
@@ -231,12 +233,14 @@ function fakeAllocator(clock: VirtualClock, state: FakeAllocation): Allocator {
         const reason = other.state === 'Held' ? 'AddressTaken' : 'AddressQuarantined'
         return { ok: false, reason, holder: other.name, message: `${address} is ${other.name}’s` }
       }
+      edition++
       if (own) addresses.delete(own[0])
       addresses.set(uid, { name, address, state: 'Held' })
       return { ok: true, address }
     },
     async releaseAddress(uid) {
       const held = addresses.get(uid)
+      edition++
       if (held) addresses.set(uid, { ...held, state: 'Quarantined' })
     },
     placement: (uid) => placements.get(uid),
@@ -298,7 +302,7 @@ function fakeRegistry(lines: Map<string, Enrolment>): FakeWorld['registry'] {
     async retire(node) {
       if (lines.delete(node)) retired.push(node)
     },
-    head: () => ({ count: lines.size, hash: '0'.repeat(64) }),
+    head: () => ({ count: lines.size + 2 * retired.length, hash: '0'.repeat(64) }),
   }
 }
 
