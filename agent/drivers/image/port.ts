@@ -15,8 +15,18 @@ export interface DiskInfo {
   imageSha256: Digest
 }
 
-/** Failures that the archive's report names. */
-export type ImageError = 'ImageNotFound' | 'ImageDigestMismatch' | 'DiskFull' | 'SourceNotAllowed'
+/**
+ * Failures that the archive's report names. ImageFormatRefused: not in the declared format, or one that makes QEMU open
+ * other files. ImageUnreachable: its host did not answer, or not to the end.
+ */
+export type ImageError =
+  | 'ImageNotFound'
+  | 'ImageDigestMismatch'
+  | 'ImageFormatRefused'
+  | 'ImageTooLarge'
+  | 'ImageUnreachable'
+  | 'DiskFull'
+  | 'SourceNotAllowed'
 export class ImageFailure extends Error {
   readonly code: ImageError
   constructor(code: ImageError, message: string) {
