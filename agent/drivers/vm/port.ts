@@ -6,6 +6,9 @@ export type VmLifecycle = 'stopped' | 'starting' | 'running' | 'paused' | 'stopp
 /** Why the last run of a VM ended, judged by QEMU's SHUTDOWN event, never by the exit code. */
 export type VmEnd = 'guest-shutdown' | 'host-quit' | 'guest-panic' | 'process-died'
 
+/** Why a guest waits although nobody paused it: the host could not write (or read) its disk. It goes on by itself. */
+export type VmFault = 'DiskFull' | 'DiskError'
+
 export interface VmSpec {
   id: ArchiveId
   slot: Slot
@@ -28,6 +31,8 @@ export interface VmState {
   end?: VmEnd
   /** The balloon driver's latest word about the current target. */
   balloon: 'Converged' | 'Moving' | 'Stuck' | 'DriverAbsent' | 'Drifted'
+  /** With lifecycle `paused` only. */
+  fault?: VmFault
 }
 
 export type VmEvent = { type: 'changed'; id: ArchiveId } | { type: 'ended'; id: ArchiveId; end: VmEnd }
@@ -46,4 +51,6 @@ export interface VmDriver {
   /** Sets the balloon target (never below the floor). Resolves when asked; `list` tells what became of it. */
   setMemoryTarget(id: ArchiveId, target: MiB): Promise<void>
   subscribe(listener: (event: VmEvent) => void): () => void
+  /** MiB that the guest could still give its programs, by its own statistics; undefined: it does not tell. */
+  guestStats?(id: ArchiveId): Promise<{ availableMiB: number | undefined } | undefined>
 }
