@@ -18,7 +18,8 @@ test('after any history it is what a look at everything gives, and the same obje
       const fake = fakeWorld()
       const { world, index } = controllerWorld(fake, () => {})
       fake.store.subscribe(index.take)
-      for (const { do: what, node: name } of steps) {
+      const joined = NODES.flatMap((node) => ['put', 'claim', 'enrol'].map((what) => ({ do: what, node })))
+      for (const { do: what, node: name } of [...joined, ...steps]) {
         const key = keyOf('Node', name)
         const object = fake.store.get('Node', name)
         const uid = object?.metadata.uid ?? name

@@ -41,7 +41,7 @@ export function reconcileWith<K extends Kind, O>(
       const planned = planner.plan(object, await planner.observe(world, object, answers))
       const questions = planned.filter(asks)
       const chosen = questions.length > 0 ? questions : planned
-      note({ planned })
+      if (planned.length > 0) note({ planned })
       const done = await perform(chosen, world, object)
       const published = chosen.some((effect) => effect.type === 'bundle')
       if (questions.length === 0 && !published) return { requeueAfterMs: done.requeueAfterMs }
