@@ -27,6 +27,8 @@ const domain = {
   isolated: FLAG,
   /** Telemetry shows mark and effect of what is declared. */
   isolationShown: FLAG,
+  /** A person severed it, it is not heard, and no hub that is heard has a link to it. */
+  severed: FLAG,
 } as const
 export type NodeFacts = FactsOf<typeof domain>
 
@@ -96,6 +98,13 @@ export const nodeTable: Table<typeof domain> = {
       verdict: 'Stalled',
       reason: 'NoHub',
       message: 'no hub or authority’s node with an address and keys is on the mesh, so no bundle can be made',
+    },
+    {
+      when: { severed: true, channel: ['open', 'Braked'], liveness: ['Unheard', 'Stale', 'Braked'] },
+      verdict: 'Unknown',
+      reason: 'Severed',
+      message:
+        'it was severed at {severedAt} and {hubs} have no link to it; its workloads go on. It comes back by ppn node bundle {node} here and ppn agent import there',
     },
     ...unseen(),
     {

@@ -51,6 +51,8 @@ export interface CommandSenderOptions {
   address: string
   /** UDP port of the agents. */
   port: number
+  /** A node is about to be severed outside any deletion: durable when resolved. */
+  noteSever?(node: string): Promise<void>
 }
 
 interface BroadcastResult {
@@ -209,6 +211,7 @@ export async function startCommandSender(options: CommandSenderOptions, signal: 
     else if (!(await brake.guard())) throw new PpnError('CommandHeld', { node, reason: 'Braked' })
     if (throughBrake) await listened()
     if (throughBrake && reign.phase() === 'Superseded') throw new PpnError('SeverSuperseded', { node })
+    await options.noteSever?.(node)
     const packet = planner.sever(node, times(), throughBrake)
     if (typeof packet === 'string') throw new PpnError('CommandHeld', { node, reason: packet })
     emit(packet)

@@ -3,6 +3,7 @@ import { openChainedLog } from '../../base/chained-log.ts'
 import { authorityNodeNames } from '../../controllers/bundle/members.ts'
 import { buildControllers, type Controllers } from '../../controllers/index.ts'
 import { effectiveMesh } from '../../controllers/mesh/effective.ts'
+import { rememberSevered } from '../../controllers/node/severed.ts'
 import type { World } from '../../controllers/ports/world.ts'
 import { createManager, type Manager } from '../../controllers/runtime/manager.ts'
 import type { SequenceMark, Term } from '../../protocol/ids.ts'
@@ -197,6 +198,10 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
         commandSecret: command.secretKey,
         listenMs: options.listenMs,
         versions: options.versions?.telemetry,
+        async noteSever(node) {
+          const uid = store.get('Node', node)?.metadata.uid
+          if (uid !== undefined) await rememberSevered(store.records, uid, clock.now())
+        },
         needsOnReceipt: (node, why) => publisher.needsOnReceipt(node, why),
         takeClaims: (node, claims, base) => takeClaims({ allocator, publisher, registry }, node, claims, base),
       },

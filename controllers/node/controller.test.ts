@@ -63,6 +63,16 @@ test('what a machine cannot do is a condition of its Node for as long as it says
   expect(short(run, 'office', 'Equipped')).toBeUndefined()
 })
 
+test('law 2: Isolated is True only with the mark, not from the effect alone', async () => {
+  const run = await converged()
+  run.fake.fleet.hear('office', { isolated: true })
+  await run.settle()
+  expect(short(run, 'office', 'Isolated')).toBe('Unknown Unconfirmed')
+  run.fake.fleet.hear('office', { isolated: true, marks: [isolateMark(1)] })
+  await run.settle()
+  expect(short(run, 'office', 'Isolated')).toBe('True Isolated')
+})
+
 describe('acceptance', () => {
   test('gives the hub .1 and the others the next addresses, in the order they were first seen', async () => {
     const run = start()

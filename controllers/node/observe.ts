@@ -4,7 +4,7 @@ import type { Kind } from '../../api/meta.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import { OP } from '../../protocol/command/ops.ts'
 import type { Slot } from '../../protocol/ids.ts'
-import type { Lifecycle } from '../../protocol/telemetry/report.ts'
+import type { Lifecycle, Path } from '../../protocol/telemetry/report.ts'
 import { newcomerOrder } from '../admission/order.ts'
 import { freeSlots } from '../archive/slots.ts'
 import type { Entries } from '../bundle/archives.ts'
@@ -22,6 +22,7 @@ import type { BundleState, WantedContent } from '../ports/bundles.ts'
 import type { PendingCommand } from '../ports/commands.ts'
 import type { NodeView } from '../ports/fleet.ts'
 import type { Enrolment, EnrolResult } from '../ports/registry.ts'
+import { severedMs } from './severed.ts'
 
 export type NodeObject = PpnObject<'Node'>
 
@@ -32,6 +33,8 @@ interface HubWitness {
   /** Its applied bundle is the wanted one. */
   applied: boolean
   listsPeer: boolean
+  /** Its link to the peer; undefined: it lists none. */
+  path: Path | undefined
   /** The bundle wanted for it still has the peer. */
   wantsPeer: boolean
 }
@@ -85,6 +88,8 @@ export interface NodeObserved {
   /** Hubs that stay. */
   otherHubs: HubWitness[]
   orphanRecorded: boolean
+  /** Clock.now() at which a person severed it. */
+  severedMs: number | undefined
 }
 
 const NODE_SLOT = 0 as Slot
@@ -129,6 +134,7 @@ export async function observeNode(world: ControllerWorld, node: NodeObject, answ
     others: isLive(node) && !answers.claim ? [] : namesBut(world, name),
     otherHubs: member ? witnesses(world, member, hubs) : [],
     orphanRecorded: store.records.get(`orphan/${name}`) !== undefined,
+    severedMs: severedMs(store.records, uid),
   }
 }
 
@@ -199,6 +205,7 @@ function witnesses(world: ControllerWorld, leaving: Member, hubs: readonly Membe
       const applied = digest !== undefined && report?.bundles.applied?.digest === digest
       const listsPeer = report?.peers.some(({ nodeId }) => nodeId === leaving.nodeId) ?? true
       const wantsPeer = content?.peers.some(({ nodeId }) => nodeId === leaving.nodeId) ?? false
-      return { name, fresh: liveness === 'Fresh', applied, listsPeer, wantsPeer }
+      const path = report?.peers.find(({ nodeId }) => nodeId === leaving.nodeId)?.path
+      return { name, fresh: liveness === 'Fresh', applied, listsPeer, path, wantsPeer }
     })
 }

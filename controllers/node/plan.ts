@@ -15,6 +15,7 @@ import { isNews, isOrphan, isPaused, statusEffect, verdictEvent } from '../commo
 import type { WantedCommand } from '../ports/commands.ts'
 import { BLIND_AFTER_MS, isolateCommands, isolationShown } from './isolation.ts'
 import type { NodeObject, NodeObserved } from './observe.ts'
+import { BACK_AFTER_MS, isCutOff, severedRecord } from './severed.ts'
 import { nodeStatus } from './status.ts'
 
 export function planNode(node: NodeObject, observed: NodeObserved): Effect[] {
@@ -48,6 +49,7 @@ function converge(node: NodeObject, observed: NodeObserved): Effect[] {
     return [...freezeEffects(observed), { type: 'bundle', node: node.metadata.name, content }]
   return [
     ...adoptEffects(node, observed),
+    ...backEffects(node, observed),
     ...observed.freeSlots.map((slot): Effect => ({ type: 'freeSlot', node: node.metadata.name, slot })),
     ...commandEffects(node, observed, isolation(node, observed)),
     ...report(node, observed),
@@ -88,6 +90,15 @@ function adoptEffects(node: NodeObject, { orphanRecorded, freeze, ...observed }:
   return [...adopted, ...freeze.map(({ key, value }): Effect => ({ type: 'record', key, value }))]
 }
 
+/** It is on the mesh again: nothing reminds of the severing any longer. */
+function backEffects({ metadata }: NodeObject, { severedMs, view, nowMs, otherHubs }: NodeObserved): Effect[] {
+  if (severedMs === undefined) return []
+  if (view.liveness !== 'Fresh') return isCutOff(otherHubs) ? [] : [{ type: 'again', afterMs: LOOK_AGAIN_MS }]
+  const leftMs = severedMs + BACK_AFTER_MS - nowMs
+  if (leftMs > 0) return [{ type: 'again', afterMs: leftMs }]
+  return [{ type: 'record', key: severedRecord(metadata.uid), value: undefined }]
+}
+
 function isolation(node: NodeObject, observed: NodeObserved): WantedCommand[] {
   const { view, lastIsolateSent: lastSent, runningMs, member } = observed
   if (!member) return []
@@ -119,7 +130,7 @@ function blindRetry(node: NodeObject, observed: NodeObserved): Effect[] {
 function orphan(node: NodeObject, observed: NodeObserved): Effect[] {
   const { name } = node.metadata
   const { member } = observed
-  if (observed.begun) return farewell(node)
+  if (observed.begun) return farewell(node, observed)
   return [
     ...(member ? [{ type: 'record', key: orphanRecord(name), value: member } as const] : []),
     { type: 'commands', node: name, commands: [] },
@@ -135,7 +146,7 @@ const LOOK_AGAIN_MS = 10_000
 function teardown(node: NodeObject, observed: NodeObserved): Effect[] {
   const { name } = node.metadata
   const commit: Effect[] = observed.begun ? [] : [{ type: 'commitDeletion' }]
-  if (isGone(observed)) return [...commit, ...farewell(node)]
+  if (isGone(observed)) return [...commit, ...farewell(node, observed)]
   return [
     ...commit,
     ...(observed.bundle.content ? [{ type: 'withdrawBundle', node: name } as const] : []),
@@ -152,13 +163,14 @@ function dropEffects({ leadMs, otherHubs }: NodeObserved): Effect[] {
   return leadMs > 0 || hubs.length === 0 ? [] : [{ type: 'wake', keys: hubs, reason: 'a peer is to go' }]
 }
 
-function farewell(node: NodeObject): Effect[] {
-  const { name } = node.metadata
+function farewell(node: NodeObject, { severedMs }: NodeObserved): Effect[] {
+  const { name, uid } = node.metadata
   return [
     { type: 'commands', node: name, commands: [] },
     { type: 'withdrawBundle', node: name },
     { type: 'releaseAddress' },
     { type: 'retire', reason: 'deleted' },
+    ...(severedMs === undefined ? [] : [{ type: 'record', key: severedRecord(uid), value: undefined } as const]),
     { type: 'removeFinalizer' },
   ]
 }
@@ -207,6 +219,7 @@ export function nodeFacts(node: NodeObject, observed: NodeObserved): NodeFacts {
     applied: observed.published && digest !== undefined && digest === bundle.digest,
     isolated,
     isolationShown: isolationShown(report, isolated),
+    severed: observed.severedMs !== undefined && report === undefined && isCutOff(observed.otherHubs),
   }
 }
 
@@ -253,6 +266,7 @@ function messageDetails(node: NodeObject, observed: NodeObserved, detail: string
       return others.join(', ')
     },
     hubs: otherHubs.map((hub) => hub.name).join(', '),
+    severedAt: observed.severedMs === undefined ? undefined : rfc3339(observed.severedMs),
     since: view.lastHeardMs === undefined ? undefined : rfc3339(view.lastHeardMs),
     revision: bundle.revision?.toString(),
     bundleReason: bundle.reason,

@@ -6,6 +6,7 @@ import type { NodeStatus, PeerPath } from '../../api/v1alpha1/node.ts'
 import type { NodeReport } from '../../protocol/telemetry/report.ts'
 import { conditions, draft } from '../common/conditions.ts'
 import { steadyInstant, steadyMiB } from '../common/figures.ts'
+import { isolationShown } from './isolation.ts'
 import type { NodeObject, NodeObserved } from './observe.ts'
 
 export function nodeStatus(
@@ -77,7 +78,9 @@ const CONNECTED: Record<NodeFacts['liveness'], [ConditionStatus, string, string]
   Superseded: ['Unknown', 'Superseded', 'it has heard a newer authority'],
 }
 
-function connectedCondition({ liveness }: NodeFacts): ConditionDraft {
+function connectedCondition({ liveness, severed }: NodeFacts): ConditionDraft {
+  if (severed)
+    return draft('Connected', 'False', 'Severed', 'cut off the mesh by a person; the hubs have no link to it')
   return draft('Connected', ...CONNECTED[liveness])
 }
 
@@ -87,8 +90,11 @@ function configCondition(facts: NodeFacts, found: Readiness): ConditionDraft {
   return draft('ConfigApplied', 'False', facts.bundle, `the wanted bundle is not applied: ${found.message}`)
 }
 
+/** True needs effect and mark together (law 2); the effect alone is neither True nor False. */
 function isolatedCondition(report: NodeReport | undefined): ConditionDraft {
   if (!report) return draft('Isolated', 'Unknown', 'NotHeard', 'not heard')
+  if (report.isolated && !isolationShown(report, true))
+    return draft('Isolated', 'Unknown', 'Unconfirmed', 'its links are down, but the node shows no mark of ISOLATE')
   return report.isolated
     ? draft('Isolated', 'True', 'Isolated', 'only the link to the authority is up')
     : draft('Isolated', 'False', 'NotIsolated', 'its links are up')

@@ -97,6 +97,7 @@ const peerReport = z.strictObject({
   txBytes: count,
 })
 export type PeerReport = z.output<typeof peerReport>
+export type Path = PeerReport['path']
 
 export const nodeReport = z.strictObject({
   agentVersion: z.string().min(1).max(63),
