@@ -64,6 +64,14 @@ export async function sweepOrphans(): Promise<number> {
   return found.length
 }
 
+/** The process whose command line ends with these words. */
+export function processEndingWith(words: readonly string[]): number | undefined {
+  const end = `\0${words.join('\0')}\0`
+  const pids = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name))
+  const found = pids.find((pid) => procFile(Number(pid), 'cmdline')?.endsWith(end))
+  return found === undefined ? undefined : Number(found)
+}
+
 /** Processes whose environment fits, and whoever else lives in their network namespaces, unless that is ours. */
 function processesOf(fits: (env: Map<string, string>) => boolean): number[] {
   const all = readdirSync('/proc')
