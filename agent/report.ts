@@ -66,8 +66,16 @@ export function buildReport(input: ReportInput): NodeReport {
       },
     }),
     peers: content ? peerReports(content, tunnel) : [],
-    capacity: { memoryMiB: Math.round(capacity.memoryMiB), cpus: capacity.cpus },
-    usage: { memoryFreeMiB: Math.round(usage.memoryFreeMiB), pressure },
+    capacity: {
+      memoryMiB: Math.round(capacity.memoryMiB),
+      cpus: capacity.cpus,
+      ...(observed.lacks.length > 0 && { lacks: observed.lacks }),
+    },
+    usage: {
+      memoryFreeMiB: Math.round(usage.memoryFreeMiB),
+      pressure,
+      ...(usage.vmOverheadMiB !== undefined && { vmOverheadMiB: Math.round(usage.vmOverheadMiB) }),
+    },
     pendingKeys: {
       ...(command && { commandPublicKey: toBase64(command.publicKey) }),
       ...(wireguard && { wireguardPublicKey: toBase64(wireguard.publicKey) }),

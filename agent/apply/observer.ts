@@ -47,7 +47,9 @@ export function createObserver(options: {
   const ask = (what: string, question: () => Promise<Partial<Observed>>) => {
     const shared = groupCommit(async () => {
       try {
-        observed = { ...observed, ...(await question()) }
+        // Several questions are under way at once: what another answered meanwhile must stay.
+        const answer = await question()
+        observed = { ...observed, ...answer }
         options.changed()
       } catch (error) {
         log.warn({ what, err: String(error) }, 'a driver did not answer')

@@ -2,11 +2,11 @@
 import type { Clock, Timer } from '../../../base/clock.ts'
 import type { Logger } from '../../../base/log.ts'
 import type { BundleContent } from '../../../protocol/bundle/document.ts'
-import type { Slot } from '../../../protocol/ids.ts'
+import type { ArchiveId, MiB, Slot } from '../../../protocol/ids.ts'
 import type { Drivers } from '../../drivers/host.ts'
 import { isAlive } from '../archives/view.ts'
 import type { Observer } from '../observer.ts'
-import { type BalloonMemory, NO_BALLOON_MEMORY, planBalloon } from './plan.ts'
+import { type BalloonMemory, type BalloonVm, NO_BALLOON_MEMORY, planBalloon } from './plan.ts'
 
 const TICK_MS = 1_000
 /** cpu.weight's default (cgroup v2), for an archive never told one. */
@@ -18,7 +18,7 @@ export interface BalloonLoopOptions {
   drivers: Drivers
   observer: Observer
   /** Of the applied bundle; undefined: there is none. */
-  content(): BundleContent | undefined
+  content(): Pick<BundleContent, 'pool' | 'archives'> | undefined
   weight(slot: Slot): number | undefined
   changed(): void
 }
@@ -27,6 +27,9 @@ export interface BalloonLoopOptions {
 export function runBalloonLoop(options: BalloonLoopOptions, signal: AbortSignal): void {
   const { clock, log, drivers, observer } = options
   let memory: BalloonMemory = NO_BALLOON_MEMORY
+
+  const available = async (id: ArchiveId): Promise<MiB | undefined> =>
+    (await drivers.vm.guestStats?.(id).catch(() => undefined))?.availableMiB
 
   const tick = async (): Promise<void> => {
     const content = options.content()
@@ -38,13 +41,15 @@ export function runBalloonLoop(options: BalloonLoopOptions, signal: AbortSignal)
     if (alive.length === 0) return
     await Promise.all([observer.vms(), observer.host()])
     const { vms, capacity, usage } = observer.get()
-    const running = content.archives.flatMap((definition) => {
+    const running: BalloonVm[] = content.archives.flatMap((definition) => {
       const vm = vms.get(definition.id)
       if (vm?.lifecycle !== 'running') return []
       const { id, floorMiB, maxMiB, slot } = definition
       const { memoryActualMiB: actualMiB, memoryTargetMiB: targetMiB, balloon } = vm
       return [{ id, floorMiB, maxMiB, weight: options.weight(slot) ?? DEFAULT_WEIGHT, actualMiB, targetMiB, balloon }]
     })
+    // Asked only where it decides something: whether a guest still needs what it once took back.
+    for (const vm of running) if (memory.needs.has(vm.id)) vm.availableMiB = await available(vm.id)
     const asked = new Set(running.map((vm) => vm.id))
     const heldMiB = [...vms.values()]
       .filter((vm) => isAlive(vm) && !asked.has(vm.id))
@@ -60,7 +65,10 @@ export function runBalloonLoop(options: BalloonLoopOptions, signal: AbortSignal)
       nowMs: clock.monotonic(),
     })
     memory = plan.memory
-    for (const { id, target } of plan.targets) await drivers.vm.setMemoryTarget(id, target)
+    // All at once: a guest that is slow to answer holds up no other.
+    const told = await Promise.allSettled(plan.targets.map(({ id, target }) => drivers.vm.setMemoryTarget(id, target)))
+    for (const outcome of told)
+      if (outcome.status === 'rejected') log.warn({ err: String(outcome.reason) }, 'a guest was not told its target')
     if (plan.targets.length > 0) options.changed()
   }
   let timer: Timer

@@ -27,6 +27,8 @@ export interface VmState {
   /** query-balloon's actual. */
   memoryActualMiB: MiB
   memoryTargetMiB: MiB
+  /** What it was started with, where it runs: a definition that changed since has no part in that. */
+  maxMiB?: MiB
   cpuTimeMs: number
   end?: VmEnd
   /** The balloon driver's latest word about the current target. */
@@ -48,8 +50,11 @@ export interface VmDriver {
   cut(id: ArchiveId): Promise<void>
   pause(id: ArchiveId): Promise<void>
   resume(id: ArchiveId): Promise<void>
-  /** Sets the balloon target (never below the floor). Resolves when asked; `list` tells what became of it. */
-  setMemoryTarget(id: ArchiveId, target: MiB): Promise<void>
+  /**
+   * Sets the balloon target (never below the floor). Resolves when asked; `list` tells what became of it. `floorMiB`:
+   * the floor from now on, where the definition has changed since the start.
+   */
+  setMemoryTarget(id: ArchiveId, target: MiB, floorMiB?: MiB): Promise<void>
   subscribe(listener: (event: VmEvent) => void): () => void
   /** MiB that the guest could still give its programs, by its own statistics; undefined: it does not tell. */
   guestStats?(id: ArchiveId): Promise<{ availableMiB: number | undefined } | undefined>

@@ -1,0 +1,78 @@
+// What is learnt of each guest: what it needs, and whether its balloon moves at all. Pure.
+import { BALLOON_UNIT_MIB } from '../../../protocol/command/ops.ts'
+import type { ArchiveId, MiB } from '../../../protocol/ids.ts'
+import type { BalloonVm } from './plan.ts'
+
+/** A guest took memory back unasked: it needs that much. */
+export interface Need {
+  needMiB: MiB
+  /** Since when it has got by with clearly less, by its own figures; undefined: it has not, or does not tell. */
+  easySinceMs?: number
+  /** When it last took memory back. */
+  learntMs: number
+}
+
+/** A guest whose balloon does not move is left where it is. */
+export interface Unwilling {
+  untilMs: number
+  /** Doubled each time it is asked again in vain, so that a guest that never moves is hardly ever asked. */
+  waitMs: number
+  /** Where it stood; a guest that went below that has become willing. */
+  atMiB: number
+}
+
+/** The first wait is short: a guest that boots has no balloon driver yet. */
+const WAIT_MS = 60_000
+const LONGEST_WAIT_MS = 32 * 60_000
+/** A guest without figures is tried again this long after it took memory back. */
+const NEED_KEPT_MS = 30 * 60_000
+/** One with figures must show this long that it needs less. */
+const EASY_MS = 60_000
+/** What a guest is left beside what it uses, as a share of its maximum: caches, and room to grow in. */
+const EASE_SHARE = 0.1
+/** Less than this is no movement. */
+const MOVED_MIB = 32
+
+export const toUnits = (mib: number): MiB => Math.ceil(mib / BALLOON_UNIT_MIB) * BALLOON_UNIT_MIB
+
+export function isUnwilling(unwilling: Unwilling | undefined, nowMs: number): boolean {
+  return unwilling !== undefined && unwilling.untilMs > nowMs
+}
+
+export interface Learnt {
+  needs: ReadonlyMap<ArchiveId, Need>
+  unwilling: ReadonlyMap<ArchiveId, Unwilling>
+}
+
+/** A VM that is gone is forgotten. */
+export function learn(before: Learnt, vms: readonly BalloonVm[], nowMs: number): Learnt {
+  const needs = new Map<ArchiveId, Need>()
+  const unwilling = new Map<ArchiveId, Unwilling>()
+  for (const vm of vms) {
+    const need = needOf(before.needs.get(vm.id), vm, nowMs)
+    if (need) needs.set(vm.id, need)
+    const still = unwillingOf(before.unwilling.get(vm.id), vm, nowMs)
+    if (still) unwilling.set(vm.id, still)
+  }
+  return { needs, unwilling }
+}
+
+function needOf(before: Need | undefined, vm: BalloonVm, nowMs: number): Need | undefined {
+  if (vm.balloon === 'Drifted' && vm.actualMiB > vm.targetMiB)
+    return { needMiB: Math.max(before?.needMiB ?? 0, toUnits(vm.actualMiB)), learntMs: nowMs }
+  if (!before) return undefined
+  if (vm.availableMiB === undefined) return nowMs - before.learntMs < NEED_KEPT_MS ? before : undefined
+  const needMiB = toUnits(vm.actualMiB - vm.availableMiB + vm.maxMiB * EASE_SHARE)
+  if (needMiB >= before.needMiB) return { needMiB: before.needMiB, learntMs: before.learntMs }
+  const easySinceMs = before.easySinceMs ?? nowMs
+  return nowMs - easySinceMs < EASY_MS ? { ...before, easySinceMs } : { needMiB, learntMs: nowMs }
+}
+
+function unwillingOf(before: Unwilling | undefined, vm: BalloonVm, nowMs: number): Unwilling | undefined {
+  if (isUnwilling(before, nowMs)) return before
+  if (vm.balloon === 'Stuck' || vm.balloon === 'DriverAbsent') {
+    const waitMs = before ? Math.min(LONGEST_WAIT_MS, before.waitMs * 2) : WAIT_MS
+    return { untilMs: nowMs + waitMs, waitMs, atMiB: vm.actualMiB }
+  }
+  return before && vm.actualMiB > before.atMiB - MOVED_MIB ? before : undefined
+}
