@@ -41,6 +41,8 @@ export interface Agent {
   readonly bootId: string
   /** Undefined until the node's first bundle. */
   report(): NodeReport | undefined
+  /** Milliseconds since the agent's own loop, which comes round every second, last did: what a watchdog asks. */
+  beatAgeMs(): number
   /** As `ppn agent import` does, and takes it at once. Throws what importBundle throws. */
   importBundle(text: string, options?: { authorityFingerprint?: string }): Promise<HeldBundle>
   /** Resolves when everything has ended. Tunnels and VMs stay. */
@@ -68,10 +70,12 @@ export async function startAgent(given: AgentOptions): Promise<Agent> {
       if (!node) await enrol()
       await node?.takeImport()
     })
+  let beatMs = clock.monotonic()
   const beat = () => {
     takeImport()
       .catch((error) => log.error({ err: String(error) }, 'looking for an imported bundle failed'))
       .finally(() => {
+        beatMs = clock.monotonic()
         if (!ending.signal.aborted) timer = clock.after(IMPORT_EVERY_MS, beat)
       })
   }
@@ -82,6 +86,7 @@ export async function startAgent(given: AgentOptions): Promise<Agent> {
     identity: publicHalves(keys),
     bootId: options.bootId,
     report: () => node?.report(),
+    beatAgeMs: () => clock.monotonic() - beatMs,
     async importBundle(text, how) {
       const held = await importBundle(files, text, { ...how, versions: options.versions?.bundle })
       await takeImport()

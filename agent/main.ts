@@ -33,6 +33,8 @@ export interface AgentProcessOptions {
   signal: AbortSignal
 }
 
+/** A switch of bundles runs a few programs, each ended after 10 s at the latest. */
+const BEAT_LIMIT_MS = 60_000
 /** What systemd shows is looked at this often. */
 const STATUS_EVERY_MS = 10_000
 
@@ -68,14 +70,7 @@ export async function runAgent(options: AgentProcessOptions): Promise<void> {
   const ending = new AbortController()
   const files = diskFiles(state)
   try {
-    const { drivers, transport, simulated, close } = await linuxDrivers({
-      config,
-      files,
-      processes,
-      clock,
-      random,
-      log,
-    })
+    const { drivers, transport, simulated, close } = await linuxDrivers({ config, state, files, processes, clock, log })
     if (simulated.length > 0) log.warn({ simulated }, 'SIMULATED PARTS: these touch nothing of this machine')
     const manager = serviceManager({ processes, log, env: options.env, pid: options.pid })
     const agent = await startAgent({ files, transport, clock, random, log, drivers, version: options.version })
@@ -86,7 +81,7 @@ export async function runAgent(options: AgentProcessOptions): Promise<void> {
     options.onHangup(() => void settings.look())
     const status = () => `${statusLine(agent.report())}${simulated.length > 0 ? `; simulated: ${simulated}` : ''}`
     await manager.ready(status())
-    keepWatchdog({ manager, clock, log, alive: async () => answers(agent) }, ending.signal)
+    keepWatchdog({ manager, clock, log, alive: async () => comesRound(agent) }, ending.signal)
     await tellStatus({ status, tell: manager.status, clock, signal })
 
     log.info({}, 'the agent stops; tunnels and VMs go on')
@@ -99,10 +94,10 @@ export async function runAgent(options: AgentProcessOptions): Promise<void> {
   }
 }
 
-/** The agent's state can be put into words: what a hung or broken loop could not. */
-function answers(agent: Agent): boolean {
+/** The loop runs, and the agent's state can be put into words. */
+function comesRound(agent: Agent): boolean {
   agent.report()
-  return true
+  return agent.beatAgeMs() < BEAT_LIMIT_MS
 }
 
 /** Resolves when the signal aborts. */

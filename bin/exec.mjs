@@ -4,9 +4,14 @@ import { constants } from 'node:os'
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGWINCH']
 
-/** Runs `file` and ends this process as the child ended. Resolves with the exit code when `exit` is false. */
-export function execInstead(file, args, { env = process.env, cwd, exit = true } = {}) {
-  const child = spawn(file, args, { stdio: 'inherit', env, cwd })
+/**
+ * Runs `file` and ends this process as the child ended. Resolves with the exit code when `exit` is false. With
+ * `tether` the child has a channel to us and hears `disconnect` when we are killed: what cannot be caught cannot be
+ * forwarded.
+ */
+export function execInstead(file, args, { env = process.env, cwd, exit = true, tether = false } = {}) {
+  const stdio = tether ? ['inherit', 'inherit', 'inherit', 'ipc'] : 'inherit'
+  const child = spawn(file, args, { stdio, env, cwd })
   // A terminal sends Ctrl-C to the whole group: the child has it already, and we only must not die before it.
   const forward = (signal) => {
     if (signal === 'SIGINT' && process.stdin.isTTY) return

@@ -14,4 +14,4 @@ if (!node) {
   process.stderr.write(noNode24Message())
   process.exit(69) // EX_UNAVAILABLE of sysexits(3)
 }
-await execInstead(node, [entry, ...process.argv.slice(2)])
+await execInstead(node, [entry, ...process.argv.slice(2)], { tether: true })

@@ -39,6 +39,8 @@ if (import.meta.main) {
       stop.abort(new Error(`stopped by ${signal}`))
     })
   }
+  // The launcher (bin/ppn.mjs) was killed: what it cannot forward any more is to be stopped.
+  process.on('disconnect', () => stop.abort(new Error('the launcher has ended')))
   // `ppn get ... | head` ends without a fuss.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2))
   const io = processIo(stop.signal, (listener) => {

@@ -136,4 +136,4 @@ const env = {
   ...process.env,
   PATH: `${dirname(node)}${process.platform === 'win32' ? ';' : ':'}${process.env.PATH ?? ''}`,
 }
-await execInstead(node, [...task, ...rest], { cwd: root, env })
+await execInstead(node, [...task, ...rest], { cwd: root, env, tether: task[0] === 'cli/main.ts' })

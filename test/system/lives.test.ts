@@ -44,6 +44,13 @@ test('the authority killed on the spot takes no machine out of its state; the ne
   expect((await w.ppn('get', 'nodes', '-o', 'json')).out.match(/"address": "[^"]+"/g)).toEqual(addresses)
 })
 
+test('the launcher killed on the spot takes the authority and its machines with it, in good order', async () => {
+  const up = await w.up()
+  up.kill('SIGKILL')
+  await up.ended
+  await expect.poll(() => processesOf(w.root), { timeout: 20_000 }).toEqual([])
+})
+
 test('a backup is one encrypted file; restored into a new state it is the same fleet', async () => {
   const secret = join(w.root, 'passphrase')
   writeFileSync(secret, 'correct horse battery staple\n', { mode: 0o600 })
