@@ -159,6 +159,32 @@ test('a process that was killed is one node gone, and a restart brings it back w
   expect(await simulation.identity('edge')).toEqual(identity)
 })
 
+test('a process that was killed starts again by itself, says so, and its node is the one it was', async () => {
+  const said: string[] = []
+  const simulation = await simulate({ onEnd: (nodes, why) => said.push(`${nodes} ${JSON.stringify(why)}`) })
+  const identity = await simulation.identity('edge')
+  const killed = simulation.pid('edge') as number
+  process.kill(killed, 'SIGKILL')
+  await until('the node lives again', async () => simulation.pid('edge') !== killed && (await simulation.alive('edge')))
+  expect(await simulation.identity('edge')).toEqual(identity)
+  expect(said).toEqual(['edge {"pauseMs":1000}'])
+})
+
+test('a node dismissed stays away when its process ends, and comes back when it is added', async () => {
+  const simulation = await simulate()
+  const identity = await simulation.identity('edge')
+  await simulation.dismiss('edge')
+  const killed = simulation.pid('edge') as number
+  process.kill(killed, 'SIGKILL')
+  await until('the process is there again', () => simulation.names().join() === 'relay')
+  await simulation.add({ name: 'edge', address: EDGE })
+  expect(await simulation.alive('edge')).toBe(true)
+  expect(await simulation.identity('edge')).toEqual(identity)
+  await simulation.dismiss('edge')
+  await simulation.add({ name: 'edge', address: EDGE })
+  expect(await simulation.alive('edge')).toBe(true)
+})
+
 test('a large fleet shares processes, and a later run finds its nodes as they were', async () => {
   const nodes = Array.from({ length: 10 }, (_, i) => ({ name: `n${i}`, address: `10.83.1.${i + 1}` }))
   const first = await simulate({ nodes, perProcess: 4 })

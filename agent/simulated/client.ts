@@ -3,6 +3,7 @@
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
+import { type Clock, systemClock } from '../../base/clock.ts'
 import { diskFiles } from '../../base/disk-files.ts'
 import { PpnError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
@@ -11,6 +12,7 @@ import type { GuestBehaviour } from '../drivers/vm/simulated-guest.ts'
 import type { NodeSettings, Verb } from './control.ts'
 import type { GateCounts } from './gate.ts'
 import { type HostProcess, startHostProcess } from './host-process.ts'
+import { keepAlive } from './keep-alive.ts'
 import { fileWorld, learnEndpoint } from './world.ts'
 
 interface SimulatedFleetNode {
@@ -39,6 +41,9 @@ export interface SimulationOptions {
   version?: string
   /** Of the agents' logs in `log/`. Default info. */
   logLevel?: string
+  clock?: Clock
+  /** A process of nodes ended by itself and starts again after so long, or could not be started. */
+  onEnd?(nodes: string[], why: { pauseMs: number } | { error: Error }): void
 }
 
 export interface Simulation {
@@ -49,6 +54,8 @@ export interface Simulation {
   /** Throws what the agent's import throws, e.g. AuthorityFingerprintDiffers. */
   import(node: string, armored: string, authorityFingerprint?: string): Promise<HeldBundle>
   kill(node: string, what?: 'agent' | 'machine'): Promise<void>
+  /** Ends its agent for good; `add` brings it back. */
+  dismiss(node: string): Promise<void>
   /** Also when its process has ended: then all nodes of that process start again. */
   restart(node: string, what?: 'agent' | 'machine'): Promise<void>
   alive(node: string): Promise<boolean>
@@ -71,11 +78,17 @@ interface Host {
   process: HostProcess
   number: number
   nodes: Map<string, NodeSettings>
+  /** In the process, and not to be started with it again. */
+  dismissed: Set<string>
+  /** One at a time, whoever asks. */
+  reviving?: Promise<void>
 }
 
 /** Resolves when every node has started. Nothing is left behind when it rejects. */
 export async function startSimulation(options: SimulationOptions): Promise<Simulation> {
-  const { log, signal, logLevel = 'info' } = options
+  const { log, logLevel = 'info', clock = systemClock(), onEnd = () => {} } = options
+  const ending = new AbortController()
+  const signal = AbortSignal.any([options.signal, ending.signal])
   signal.throwIfAborted()
   const folder = path.resolve(options.folder)
   const world = fileWorld(diskFiles(folder))
@@ -90,8 +103,9 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
     const last = hosts.at(-1)
     if (last && last.nodes.size < perProcess) return last
     const number = hosts.length + 1
-    const host = { process: spawn(number), number, nodes: new Map<string, NodeSettings>() }
+    const host: Host = { process: spawn(number), number, nodes: new Map(), dismissed: new Set() }
     hosts.push(host)
+    watch(host)
     return host
   }
   const settingsOf = (node: SimulatedFleetNode): NodeSettings => ({
@@ -105,7 +119,12 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
     ...(options.version !== undefined && { version: options.version }),
   })
   const add = async (node: SimulatedFleetNode) => {
-    if (hostOf.has(node.name)) return
+    const known = hostOf.get(node.name)
+    if (known?.dismissed.delete(node.name)) {
+      known.nodes.set(node.name, settingsOf(node))
+      await known.process.call(node.name, 'restart', [])
+    }
+    if (known) return
     // Before the first wait, so that nodes added at once are spread over the processes as they come.
     const host = hostWithRoom()
     const settings = settingsOf(node)
@@ -122,19 +141,48 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
   const call = async <T>(node: string, verb: Verb, ...args: unknown[]): Promise<T> => {
     // JSON would make null of an argument that was not given.
     const given = args.filter((arg) => arg !== undefined)
-    return (await lookUp(node).process.call(node, verb, given)) as T
+    const host = lookUp(node)
+    // Its process is there again, the node in it perhaps not yet.
+    await host.reviving
+    return (await host.process.call(node, verb, given)) as T
   }
-  const revive = async (host: Host) => {
-    log.info({ nodes: [...host.nodes.keys()] }, 'a process of simulated nodes has ended and starts again')
+  const revive = (host: Host): Promise<void> => {
+    host.reviving ??= reviveNow(host).finally(() => {
+      host.reviving = undefined
+    })
+    return host.reviving
+  }
+  const reviveNow = async (host: Host) => {
+    if (host.process.alive()) return
     host.process = spawn(host.number)
-    await Promise.all([...host.nodes].map(([name, settings]) => host.process.call(name, 'create', [settings])))
+    for (const name of host.dismissed) hostOf.delete(name)
+    host.dismissed.clear()
+    const created = [...host.nodes].map(([name, settings]) => host.process.call(name, 'create', [settings]))
+    await Promise.all(created)
   }
+  /** A process that ended by itself is nobody's wish: only a person who ends the simulation ends it. */
+  const watch = (host: Host) =>
+    void keepAlive(
+      {
+        clock,
+        ended: () => host.process.gone,
+        start: () => revive(host),
+        onEnd(pauseMs) {
+          const nodes = [...host.nodes.keys()]
+          log.warn({ nodes, pauseMs }, 'a process of simulated nodes has ended and starts again')
+          onEnd(nodes, { pauseMs })
+        },
+        onFailure: (error) => onEnd([...host.nodes.keys()], { error: error as Error }),
+      },
+      signal,
+    )
   const stop = async () => {
-    signal.removeEventListener('abort', onAbort)
+    options.signal.removeEventListener('abort', onAbort)
+    ending.abort(new Error('the simulation ends'))
     await Promise.all(hosts.map((host) => host.process.stop()))
   }
   const onAbort = () => void stop()
-  signal.addEventListener('abort', onAbort, { once: true })
+  options.signal.addEventListener('abort', onAbort, { once: true })
 
   try {
     await Promise.all(options.nodes.map(add))
@@ -148,6 +196,12 @@ export async function startSimulation(options: SimulationOptions): Promise<Simul
     identity: (node) => call(node, 'identity'),
     import: (node, armored, authorityFingerprint) => call(node, 'import', armored, authorityFingerprint),
     kill: (node, what) => call(node, 'kill', what),
+    dismiss: async (node) => {
+      const host = lookUp(node)
+      host.nodes.delete(node)
+      host.dismissed.add(node)
+      await call(node, 'kill')
+    },
     restart: async (node, what) => {
       const host = lookUp(node)
       if (host.process.alive()) await call(node, 'restart', what)

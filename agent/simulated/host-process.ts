@@ -11,6 +11,8 @@ export interface HostProcess {
   readonly pid: number | undefined
   /** False once the process has ended, however it did. */
   alive(): boolean
+  /** Resolves when it has ended, however it did. */
+  readonly gone: Promise<void>
   /** Rejects with what the node threw, or with SimulatedHostGone. */
   call(node: string, verb: Verb, args: unknown[]): Promise<unknown>
   /** Ends it in good order; resolves when it is gone. Killed when it takes longer than 10 s. */
@@ -63,6 +65,7 @@ export function startHostProcess(options: { logFile: string; logLevel: string })
   return {
     pid: child.pid,
     alive: () => !ended,
+    gone,
     call: (node, verb, args) =>
       new Promise((resolve, reject) => {
         if (ended) return reject(new PpnError('SimulatedHostGone', { node }))

@@ -36,6 +36,12 @@ export async function simulateFleet(options: SimulateOptions, signal: AbortSigna
       nodes: nodes.map(machineOf),
       log,
       signal,
+      clock,
+      onEnd: (names, why) => {
+        const who = names.map((name) => keyOf('Node', name)).join(', ')
+        if ('error' in why) return options.say(`${who}: the simulated machine does not start: ${why.error.message}`)
+        options.say(`${who}: the simulated machine’s process ended; it starts again in ${why.pauseMs / 1000} s`)
+      },
       imageFolder: options.fleet,
       version: options.version,
       telemetryPort: store.list('Mesh')[0]?.spec.ports.telemetry,
@@ -110,7 +116,7 @@ export async function simulateFleet(options: SimulateOptions, signal: AbortSigna
     if (event.type === 'removed' && event.object.kind === 'Node') {
       const { name } = event.object.metadata
       // The machine goes on in its owner's hands; here its agent ends with its Node.
-      if (begun.delete(name)) simulation?.then((running) => running.kill(name)).catch(complain(name))
+      if (begun.delete(name)) simulation?.then((running) => running.dismiss(name)).catch(complain(name))
     }
     if (event.type === 'upsert' && event.object.kind === 'Node') scheduleLook()
   })
