@@ -51,9 +51,10 @@ export function simulatedVmDriver(machine: SimulatedMachine): VmDriver {
         guest.lifecycle = guest.bootLeftMs > 0 ? 'starting' : 'running'
         return true
       }),
-    setMemoryTarget: (id, target) =>
+    setMemoryTarget: (id, target, floorMiB) =>
       act(id, (guest) => {
         if (!isAlive(guest)) throw notRunning(guest)
+        if (floorMiB !== undefined) guest.spec = { ...guest.spec, floorMiB }
         const before = { target: guest.targetMiB, balloon: guest.balloon }
         setTarget(guest, target)
         return guest.targetMiB !== before.target || guest.balloon !== before.balloon
@@ -80,6 +81,7 @@ function stateOf(guest: Guest): VmState {
     memoryActualMiB: Math.round(guest.actualMiB),
     memoryTargetMiB: Math.round(guest.targetMiB),
     cpuTimeMs: Math.floor(guest.cpuTimeMs),
+    ...(isAlive(guest) && { maxMiB: guest.spec.maxMiB }),
     ...(guest.end && { end: guest.end }),
     balloon: guest.balloon,
   }

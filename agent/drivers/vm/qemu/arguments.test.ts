@@ -22,7 +22,7 @@ test('the whole argument list', () => {
     '-name ppn-7',
     '-uuid 01234567-89ab-cdef-0123-456789abcdef',
     '-action reboot=reset,shutdown=pause,panic=pause,watchdog=reset',
-    '-machine q35,accel=tcg,smm=off,vmport=off,hpet=off,graphics=off',
+    '-machine q35,accel=tcg,dump-guest-core=off,mem-merge=off,smm=off,vmport=off,hpet=off,graphics=off',
     '-cpu max,la57=off',
     '-smp cpus=2,sockets=1,cores=2,threads=1',
     '-m 1024M',

@@ -54,7 +54,11 @@ export function qemuArguments(spec: VmSpec, paths: RunPaths, accelerator: Accele
     ...['-name', `ppn-${spec.slot}`, '-uuid', uuidOf(spec.id)],
     // A guest that ended keeps its process until the agent has seen why: also when no agent runs at that moment.
     ...['-action', 'reboot=reset,shutdown=pause,panic=pause,watchdog=reset'],
-    ...['-machine', `q35,accel=${accelerator},smm=off,vmport=off,hpet=off,graphics=off`],
+    // Law 8: no core dump of QEMU holds the guest's memory, and no page of it is shared with another guest's.
+    ...[
+      '-machine',
+      `q35,accel=${accelerator},dump-guest-core=off,mem-merge=off,smm=off,vmport=off,hpet=off,graphics=off`,
+    ],
     // `max` without 57-bit addresses: five levels of page tables cost TCG time and no guest needs them.
     ...['-cpu', accelerator === 'kvm' ? 'host' : 'max,la57=off'],
     ...['-smp', `cpus=${spec.vcpus},sockets=1,cores=${spec.vcpus},threads=1`, '-m', `${spec.maxMiB}M`],

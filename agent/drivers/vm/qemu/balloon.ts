@@ -54,7 +54,9 @@ export function judge(watch: BalloonWatch, sample: BalloonSample): { watch: Ball
     return { watch: seen }
   }
   if (Math.abs(offMiB) < CLOSE_MIB) return { watch: { ...watch, actualMiB, state: 'Converged' } }
-  if (actualMiB !== watch.actualMiB || !sample.running) return { watch: { ...watch, actualMiB, stillSinceMs: nowMs } }
+  // Pages that come and go are no movement.
+  if (Math.abs(actualMiB - watch.actualMiB) >= CLOSE_MIB || !sample.running)
+    return { watch: { ...watch, actualMiB, stillSinceMs: nowMs } }
   if (nowMs - watch.stillSinceMs < BALLOON_STUCK_MS) return { watch }
   const retarget = Math.ceil(actualMiB) as MiB
   const state = sample.driverSeen ? 'Stuck' : 'DriverAbsent'

@@ -5,7 +5,7 @@ import type { Logger } from '../../../../base/log.ts'
 import type { ArchiveId } from '../../../../protocol/ids.ts'
 import { serialQueue } from '../../../timing/serial.ts'
 import type { VmDriver, VmEnd, VmEvent, VmSpec, VmState } from '../port.ts'
-import { endOf, foundAgain, runsArchive } from './adopt.ts'
+import { endOf, foundAgain, lastOf, recordFrom, runsArchive } from './adopt.ts'
 import { attendMachine, type GuestStats, type Machine } from './machine.ts'
 import type { ProcessId } from './process-table.ts'
 import { type VmRecord, vmRecordsIn } from './record.ts'
@@ -53,7 +53,7 @@ export function qemuDriver(options: { world: QemuWorld; files: Files; clock: Clo
     await records.write(record)
   }
 
-  const attend = (record: VmRecord, process: ProcessId): Machine => {
+  const attend = (record: VmRecord, process: ProcessId, fresh: boolean): Machine => {
     const { id } = record.spec
     const machine = attendMachine({
       world,
@@ -61,13 +61,15 @@ export function qemuDriver(options: { world: QemuWorld; files: Files; clock: Clo
       log: log.child({ archive: id }),
       record,
       process,
+      fresh,
       save,
       changed: () => tell({ type: 'changed', id }),
       async over(last, cpuTimeMs) {
         const end = endOf(last, last.hostBootId) ?? 'process-died'
-        vms.set(id, { record: { ...last, state: 'ended', end }, cpuTimeMs })
+        const ended = lastOf(last, end)
+        vms.set(id, { record: ended, cpuTimeMs })
         await records
-          .write({ ...last, state: 'ended', end })
+          .write(ended)
           .catch((error) => log.warn({ archive: id, err: String(error) }, 'the end of a VM could not be written down'))
         tell({ type: 'ended', id, end })
       },
@@ -80,33 +82,36 @@ export function qemuDriver(options: { world: QemuWorld; files: Files; clock: Clo
   const adopt = async (): Promise<void> => {
     const hostBootId = await world.processes.hostBootId()
     const lists = await world.processes.argumentLists()
-    for (const record of await records.all()) {
+    const known = await records.all()
+    const orphans = lists.flatMap(({ args }) => recordFrom(args, world.runFolder, hostBootId) ?? [])
+    const missing = orphans.filter(({ spec }) => !known.some((record) => record.spec.id === spec.id))
+    for (const record of [...known, ...missing]) {
       const { id } = record.spec
       const running = lists.find(({ args }) => runsArchive(args, record, world.runFolder))
       const process = running && (await world.processes.look(running.pid))
       if (process) {
         const again = foundAgain(record, process)
         if (record.state !== 'started') await records.write(again)
-        attend(again, again.process!)
-        continue
-      }
-      if (!(await world.hasDisk(record.spec))) {
+        attend(again, process, false)
+      } else if (await world.hasDisk(record.spec)) {
+        const last = lastOf(record, endOf(record, hostBootId))
+        if (record.state !== 'ended') await records.write(last)
+        vms.set(id, { record: last, cpuTimeMs: 0 })
+      } else {
         await records.remove(id)
         await world.forget(id)
-        continue
       }
-      const { end: _unknown, ...rest } = record
-      const end = endOf(record, hostBootId)
-      const last: VmRecord = { ...rest, state: 'ended', ...(end && { end }) }
-      if (record.state !== 'ended') await records.write(last)
-      vms.set(id, { record: last, cpuTimeMs: 0 })
     }
     await Promise.all([...vms.values()].map(({ machine }) => machine && reached(machine)))
     trim()
   }
   /** Waited for, so that the first list tells what is; one that does not answer holds up nobody for long. */
-  const reached = (machine: Machine) =>
-    Promise.race([machine.attached().catch(() => {}), clock.sleep(REACHED_WITHIN_MS)])
+  const reached = async (machine: Machine): Promise<void> => {
+    const waited = new AbortController()
+    const patience = clock.sleep(REACHED_WITHIN_MS, waited.signal).catch(() => {})
+    await Promise.race([machine.attached().catch(() => {}), patience])
+    waited.abort()
+  }
   let adoption: Promise<void> | undefined
   const ready = (): Promise<void> => {
     adoption ??= adopt().catch((error) => {
@@ -155,16 +160,15 @@ export function qemuDriver(options: { world: QemuWorld; files: Files; clock: Clo
       startedMs: clock.now(),
     }
     await save(record)
-    let machine: Machine
     try {
       const pid = await world.launch(spec)
       const process = await world.processes.look(pid)
       if (!process) throw new Error('it ended at once')
-      await records.write(foundAgain(record, process))
-      machine = attend({ ...foundAgain(record, process), state: 'intended' }, { pid, startTicks: process.startTicks })
-      await machine.attached()
+      const started = foundAgain(record, process)
+      await records.write(started)
+      await attend(started, process, true).attached()
     } catch (error) {
-      if (!vms.get(spec.id)?.machine) await save({ ...record, state: 'ended', end: 'process-died' })
+      if (!vms.get(spec.id)?.machine) await save(lastOf(record, 'process-died'))
       throw new Error(`vm ${spec.id} could not be started: ${await why(spec.id, error)}`, { cause: error })
     }
     tell({ type: 'changed', id: spec.id })
@@ -188,7 +192,8 @@ export function qemuDriver(options: { world: QemuWorld; files: Files; clock: Clo
     cut: (id) => inTurn(id, async () => (await machineOf(id))?.cut()),
     pause: (id) => inTurn(id, async () => (await needMachine(id)).pause()),
     resume: (id) => inTurn(id, async () => (await needMachine(id)).resume()),
-    setMemoryTarget: (id, target) => inTurn(id, async () => (await needMachine(id)).setMemoryTarget(target)),
+    setMemoryTarget: (id, target, floorMiB) =>
+      inTurn(id, async () => (await needMachine(id)).setMemoryTarget(target, floorMiB)),
     subscribe(listener) {
       listeners.add(listener)
       return () => void listeners.delete(listener)

@@ -49,6 +49,8 @@ export interface MachineOptions {
   log: Logger
   record: VmRecord
   process: ProcessId
+  /** Just made: its balloon is empty. One that is found again has run before us. */
+  fresh: boolean
   /** Durable when it resolves. */
   save(record: VmRecord): Promise<void>
   changed(): void
@@ -68,7 +70,7 @@ export interface Machine {
   cut(): Promise<void>
   pause(): Promise<void>
   resume(): Promise<void>
-  setMemoryTarget(target: MiB): Promise<void>
+  setMemoryTarget(target: MiB, floorNow?: MiB): Promise<void>
   guestStats(): Promise<GuestStats | undefined>
   /** Lets go of it: it runs on. */
   detach(): void
@@ -78,16 +80,16 @@ export function attendMachine(options: MachineOptions): Machine {
   const { world, clock, log, process } = options
   let { record } = options
   const { spec } = record
-  /** A machine found again has run before us. */
-  const fresh = record.state === 'intended'
+  let { floorMiB } = spec
   let qmp: Qmp | undefined
   let lifecycle: VmLifecycle = 'starting'
   let fault: VmFault | undefined
-  let watch: BalloonWatch | undefined = fresh ? newWatch(spec.maxMiB, clock.monotonic()) : undefined
+  let watch: BalloonWatch | undefined = options.fresh ? newWatch(spec.maxMiB, clock.monotonic()) : undefined
   let lastUpdate = 0
   /** The guest's driver has spoken since the guest's last reset. */
   let updateAtReset = 0
-  let bootedSinceMs = clock.monotonic()
+  // The wall clock may have jumped since: at worst it counts as booting for a while.
+  let bootedSinceMs = clock.monotonic() - Math.max(0, clock.now() - (record.startedMs ?? 0))
   let running = false
   let cpuThreads: number[] = []
   let cpuTimeMs = 0
@@ -282,9 +284,10 @@ export function attendMachine(options: MachineOptions): Machine {
   const needAlive = (): void => {
     if (ended.signal.aborted || lifecycle === 'stopping') throw new Error(`vm ${spec.id} is ${lifecycle}`)
   }
-  const setMemoryTarget = async (wanted: MiB): Promise<void> => {
+  const setMemoryTarget = async (wanted: MiB, floorNow: MiB = floorMiB): Promise<void> => {
     needAlive()
-    const target = Math.min(spec.maxMiB, Math.max(spec.floorMiB, wanted)) as MiB
+    floorMiB = floorNow
+    const target = Math.min(spec.maxMiB, Math.max(floorMiB, wanted)) as MiB
     if (!watch) throw new Error(`vm ${spec.id} does not answer`)
     if (watch.targetMiB === target && (watch.state === 'Converged' || watch.state === 'Moving')) return
     await ask('balloon', { value: target * MIB })
@@ -304,6 +307,7 @@ export function attendMachine(options: MachineOptions): Machine {
       memoryTargetMiB: watch?.targetMiB ?? spec.maxMiB,
       cpuTimeMs,
       balloon: watch?.state ?? 'Converged',
+      maxMiB: spec.maxMiB,
       ...(fault && { fault }),
     }),
     async refresh() {
