@@ -14,7 +14,7 @@ import { devices } from './linux/device.ts'
 import { openMemory } from './linux/memory.ts'
 import { createResolver, type Lookup } from './linux/resolver.ts'
 import { type ForwardSwitch, procForwardSwitch } from './linux/switches.ts'
-import { createTunnel, type Tunnel } from './linux/tunnel.ts'
+import { createTunnel, type HostAddresses, type Tunnel } from './linux/tunnel.ts'
 import { checkConfig, checkName } from './linux/valid.ts'
 import type { WireGuardDriver } from './port.ts'
 
@@ -32,8 +32,8 @@ export interface LinuxWireGuardOptions {
   lookup?: Lookup
   /** Default: /proc/sys. */
   forwarding?: ForwardSwitch
-  /** a.b.c.d/n that an interface has while it is up; default: asked of the kernel. */
-  addresses?: (name: string) => readonly string[]
+  /** Default: asked of the kernel. */
+  addresses?: HostAddresses
 }
 
 export interface LinuxWireGuard extends WireGuardDriver {
@@ -97,5 +97,5 @@ export function linuxWireGuard(options: LinuxWireGuardOptions): LinuxWireGuard {
 const systemLookup: Lookup = async (host) => (await lookupName(host, { all: true })).map(({ address }) => address)
 
 /** getifaddrs(3): shows an interface only while it is up and running. */
-const systemAddresses = (name: string): string[] =>
-  (networkInterfaces()[name] ?? []).flatMap(({ family, cidr }) => (family === 'IPv4' && cidr ? [cidr] : []))
+const systemAddresses: HostAddresses = () =>
+  new Map(Object.entries(networkInterfaces()).map(([name, all = []]) => [name, all.flatMap(({ cidr }) => cidr ?? [])]))

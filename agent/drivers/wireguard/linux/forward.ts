@@ -8,7 +8,8 @@ import { PpnError } from '../../../../base/errors.ts'
 import { type Processes, runOk } from '../../../../base/processes.ts'
 import type { ForwardRule } from '../port.ts'
 
-export const tableOf = (name: string) => `ppn_${name}`
+/** nft(8) takes letters, digits and _ . - in a name, an interface may have = and + as well. */
+export const tableOf = (name: string) => `ppn_${name.replace(/[=+]/g, (c) => `_${c.charCodeAt(0)}`)}`
 
 interface Ruleset {
   chain: { name: string; type: string; hook: string; prio: number; policy: string }
@@ -68,9 +69,6 @@ const listing = z.object({
         .partial()
         .optional(),
       rule: z.object({ chain: z.string(), expr: z.array(z.unknown()) }).optional(),
-      // Whatever else a table may hold, it is not ours.
-      set: z.unknown(),
-      map: z.unknown(),
     }),
   ),
 })
@@ -80,9 +78,7 @@ export function shows(json: string, wanted: Ruleset): boolean {
   const { nftables } = listing.parse(JSON.parse(json))
   const chains = nftables.flatMap((entry) => (entry.chain ? [entry.chain] : []))
   const rules = nftables.flatMap((entry) => (entry.rule ? [entry.rule] : []))
-  const extra = nftables.some((entry) => entry.set !== undefined || entry.map !== undefined)
   return (
-    !extra &&
     isDeepStrictEqual(chains, [wanted.chain]) &&
     isDeepStrictEqual(
       rules,
@@ -104,7 +100,7 @@ export async function settleTable(
   }
   const wanted = rulesetFor(name, rule)
   if (there !== undefined && shows(there, wanted)) return { changed: false }
-  await runOk(processes, 'nft', ['-j', '-f', '-'], { input: replacement(name, wanted) })
+  await runOk(processes, 'nft', ['-j', replacement(name, wanted)])
   return { changed: true }
 }
 

@@ -35,6 +35,9 @@ const REMEMBER_EVERY_MS = 30_000
 /** A name with several addresses: each gets so long to answer. */
 const TURN_MS = 30_000
 
+/** Addresses with prefix of every interface that is up, by its name. */
+export type HostAddresses = () => ReadonlyMap<string, readonly string[]>
+
 export interface TunnelSurroundings {
   name: string
   processes: Processes
@@ -45,8 +48,7 @@ export interface TunnelSurroundings {
   memory: Memory
   resolver: Resolver
   forwarding: ForwardSwitch
-  /** a.b.c.d/n of the interfaces that are up, by name. */
-  addresses(name: string): readonly string[]
+  addresses: HostAddresses
   /** Liveness or an endpoint changed. */
   changed(): void
 }
@@ -66,6 +68,7 @@ type Seen = { device: SeenDevice; link: SeenLink }
 export function createTunnel(given: TunnelSurroundings): Tunnel {
   const { name, clock, log, devices, memory, resolver, processes } = given
   const inTurn = serialQueue()
+  const refused = (error: unknown) => log.warn({ interface: name, err: String(error) }, 'WireGuard refuses')
   const ages = handshakeAges(clock)
   const turns = new Map<string, number>()
   /** Peers that are spoken to first, and until when. */
@@ -74,6 +77,7 @@ export function createTunnel(given: TunnelSurroundings): Tunnel {
   let liveness = new Map<string, string>()
   let rememberedMs = Number.NEGATIVE_INFINITY
   let soonUntilMs = 0
+  let sources: ReadonlySet<string> = new Set()
   let presence: Timer | undefined
   let looking: Timer | undefined
   let closed = false
@@ -211,12 +215,38 @@ export function createTunnel(given: TunnelSurroundings): Tunnel {
     if (closed || !last) return
     presence = clock.after(inMs, () => {
       const config = last
-      if (!config || given.addresses(name).includes(config.address)) return watchPresence(PRESENCE_EVERY_MS)
+      if (!config) return
+      const all = given.addresses()
+      if (all.get(name)?.includes(config.address)) {
+        if (lostSource(all)) void inTurn(leaveSources).catch(refused)
+        return watchPresence(PRESENCE_EVERY_MS)
+      }
       repair(config).then(watchPresence, (error) => {
         log.error({ interface: name, err: String(error) }, 'the WireGuard interface is gone and cannot be made again')
         watchPresence(REPAIR_AGAIN_MS)
       })
     })
+  }
+  /** Has the host lost an address from which it may have been speaking? */
+  const lostSource = (all: ReadonlyMap<string, readonly string[]>): boolean => {
+    const now = new Set([...all].flatMap(([dev, addresses]) => (dev === name ? [] : addresses)))
+    const lost = [...sources].some((address) => !now.has(address))
+    sources = now
+    return lost
+  }
+  /**
+   * wireguard-go keeps sending from the address it used last, also when the host has it no more: kernels since 6.x
+   * answer ENETUNREACH there and it looks for EINVAL. Writing the endpoint as it is makes it choose anew.
+   */
+  const leaveSources = async (): Promise<void> => {
+    const seen = await see()
+    if (seen?.link.kind !== 'tun' || !last) return
+    const somewhere = seen.device.peers.flatMap(({ publicKey, endpoint }) =>
+      endpoint === undefined ? [] : [{ publicKey, endpoint }],
+    )
+    if (somewhere.length === 0) return
+    log.info({ interface: name }, 'the host lost an address: WireGuard chooses anew from where it speaks')
+    await carryOut(processes, name, last.privateKey, [{ do: 'wg', peers: somewhere }])
   }
   /** Resolves with the time after which to look again. */
   const repair = (config: WireGuardConfig): Promise<number> =>
@@ -296,7 +326,7 @@ export function createTunnel(given: TunnelSurroundings): Tunnel {
     again() {
       void inTurn(async () => {
         if (last && !closed) await bring(last)
-      }).catch((error) => log.warn({ interface: name, err: String(error) }, 'WireGuard refuses'))
+      }).catch(refused)
     },
     close() {
       closed = true

@@ -4,8 +4,8 @@ import { isIPv4, isIPv6, SocketAddress } from 'node:net'
 import { PpnError } from '../../../../base/errors.ts'
 import type { WireGuardConfig } from '../port.ts'
 
-/** What the kernel takes, without what would read as an option, a path or an nftables variable. 15 = IFNAMSIZ - 1. */
-const INTERFACE = /^[A-Za-z][A-Za-z0-9_.-]{0,14}$/
+/** What a Mesh may name (wg-quick(8) takes the same), without what would read as an option or a path. 15 = IFNAMSIZ - 1. */
+const INTERFACE = /^[A-Za-z0-9_][A-Za-z0-9_=+.-]{0,14}$/
 /** 32 bytes in base64: the 43rd symbol carries 4 bits and two zeros. */
 const KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/
 const HOST = /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$/
