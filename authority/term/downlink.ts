@@ -5,6 +5,7 @@ import type { RecordStore } from '../../controllers/ports/store.ts'
 import { OP } from '../../protocol/command/ops.ts'
 import { type CommandSender, type CommandSenderOptions, startCommandSender } from '../commands/sender.ts'
 import { startTelemetrySink, type TelemetrySinkOptions } from '../telemetry/sink.ts'
+import { firstPings } from './first-pings.ts'
 import { lastConnected, rememberConnected } from './last-connected.ts'
 import { nodeKeyRing } from './node-keys.ts'
 import { openReign, type Reign, type ReignOptions } from './reign.ts'
@@ -43,17 +44,25 @@ export async function startDownlink(options: DownlinkOptions, signal: AbortSigna
 
   // Sink and sender need each other; both hold the other by these, and use them only once both are there.
   let commands: CommandSender | undefined
-  let asked = false
-  const fleet = await startTelemetrySink(
+  const pings = firstPings({
+    clock: options.clock,
+    nodes: () => roster.all().map(({ node }) => node),
+    isHeard: (node) => fleet.view(node).liveness === 'Fresh',
+    pingAll: async (nodes) => commands?.broadcast(OP.PING, 0, nodes),
+    ping: (node) => commands?.ping(node),
+  })
+  const fleet: Fleet = await startTelemetrySink(
     {
       ...options,
       keys,
       reign,
       port: ports.telemetry,
       pings: {
-        // Until the PING to 255 is out, nothing else need ask.
-        draw: (node) => asked && commands?.ping(node),
-        settle: (node) => commands?.settlePing(node),
+        draw: pings.draw,
+        settle(node) {
+          pings.settle(node)
+          commands?.settlePing(node)
+        },
         sent: (node) => commands?.pings(node),
       },
     },
@@ -64,24 +73,19 @@ export async function startDownlink(options: DownlinkOptions, signal: AbortSigna
   rememberConnected({ ...options, fleet }, signal)
 
   const pingAll = async (): Promise<void> => {
-    if (reign.phase() !== 'Open') return
-    asked = false
-    const nodes = roster.all().map(({ node }) => node)
-    await sender.broadcast(OP.PING, 0, nodes)
-    asked = true
-    // Then to the unheard alone, until they are heard.
-    for (const node of nodes) if (fleet.view(node).liveness !== 'Fresh') sender.ping(node)
+    if (reign.phase() === 'Open') await pings.ask()
   }
   const stop = [
     reign.subscribe((change) => {
       if (change.type === 'opened' || change.type === 'raised') void pingAll()
     }),
     roster.subscribe((node) => {
-      if (roster.get(node)) sender.ping(node)
-      else sender.settlePing(node)
+      if (roster.get(node)) return pings.draw(node)
+      pings.settle(node)
+      sender.settlePing(node)
     }),
   ]
-  signal.addEventListener('abort', () => stop.forEach((unsubscribe) => void unsubscribe()), { once: true })
+  signal.addEventListener('abort', () => [...stop, pings.stop].forEach((end) => void end()), { once: true })
   await pingAll()
   return { reign, commands: sender, fleet }
 }

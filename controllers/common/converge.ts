@@ -41,7 +41,9 @@ export function reconcileWith<K extends Kind, O>(
       const planned = planner.plan(object, await planner.observe(world, object, answers))
       const questions = planned.filter(asks)
       const chosen = questions.length > 0 ? questions : planned
-      if (planned.length > 0) note({ planned })
+      const news = planned.filter((effect) => effect.type !== 'commands' || effect.commands.length > 0)
+      // To want no command of a node that is asked for none is what a converged object plans.
+      if (news.length > 0) note({ planned: news })
       const done = await perform(chosen, world, object)
       const published = chosen.some((effect) => effect.type === 'bundle')
       if (questions.length === 0 && !published) return { requeueAfterMs: done.requeueAfterMs }
