@@ -43,12 +43,13 @@ export function firstPings({ clock, nodes, isHeard, pingAll, ping }: FirstPingsO
     for (const node of still) ping(node)
   }
   const look = (looks: number, quiet: number): void => {
-    if (owed?.size === 0 || quiet >= QUIET_LOOKS || looks >= LOOKS_MAX) return askAlone()
-    timer = clock.after(LOOK_MS, () => {
-      const now = answered ? 0 : quiet + 1
-      answered = false
-      look(looks + 1, now)
-    })
+    if (owed?.size === 0 || quiet >= QUIET_LOOKS || looks >= LOOKS_MAX) askAlone()
+    else
+      timer = clock.after(LOOK_MS, () => {
+        const now = answered ? 0 : quiet + 1
+        answered = false
+        look(looks + 1, now)
+      })
   }
   return {
     async ask() {
