@@ -1,16 +1,15 @@
 // The agent as the process that runs on a node: configuration, lock, drivers, systemd. Ending it leaves tunnels and
 // VMs as they are.
-import { mkdir, readFile, realpath } from 'node:fs/promises'
+import { mkdir, realpath } from 'node:fs/promises'
 import type { Clock } from '../base/clock.ts'
 import { diskFiles } from '../base/disk-files.ts'
-import { PpnError } from '../base/errors.ts'
 import { levelledLogger } from '../base/log.ts'
 import type { Processes } from '../base/processes.ts'
 import type { RandomBytes } from '../base/random.ts'
 import { keepWatchdog, serviceManager } from '../base/service-manager.ts'
 import { type Agent, startAgent } from './agent.ts'
 import { linuxDrivers } from './drivers/linux.ts'
-import { AGENT_CONFIG, type AgentConfig, parseAgentConfig } from './main/config.ts'
+import { loadAgentConfig, readConfigFile } from './main/config-file.ts'
 import { holdStateFolder } from './main/hold.ts'
 import { watchConfig } from './main/reload.ts'
 import { statusLine } from './main/status.ts'
@@ -37,24 +36,6 @@ export interface AgentProcessOptions {
 const BEAT_LIMIT_MS = 60_000
 /** What systemd shows is looked at this often. */
 const STATUS_EVERY_MS = 10_000
-
-/** The text of the configuration; empty when the default file is not there. Throws ConfigMissing. */
-export async function readConfigFile(given: string | undefined): Promise<{ file: string; text: string }> {
-  const file = given ?? AGENT_CONFIG
-  try {
-    return { file, text: await readFile(file, 'utf8') }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    if (given !== undefined) throw new PpnError('ConfigMissing', { file })
-    return { file, text: '' }
-  }
-}
-
-/** Throws what reading the configuration throws, and ConfigMissing. */
-export async function loadAgentConfig(given: string | undefined): Promise<AgentConfig> {
-  const { file, text } = await readConfigFile(given)
-  return parseAgentConfig(file, text)
-}
 
 /**
  * Runs until the signal aborts. Throws SettingsInvalid, ConfigMissing, AgentRuns, and what the agent's own start

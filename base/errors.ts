@@ -162,6 +162,10 @@ export const ERRORS = {
     message: 'an agent is using {path}',
     hint: 'stop it first: systemctl stop ppn-agent. Tunnels and VMs go on meanwhile',
   },
+  MachinesRun: {
+    message: 'virtual machines run on this node: {archives}',
+    hint: 'delete or move their archives at the authority, or end them here with --stop',
+  },
   ConfigMissing: { message: 'there is no {file}', hint: 'name the file that is there, or leave --config out' },
   // agent: WireGuard
   TunnelInvalid: {

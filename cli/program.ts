@@ -47,6 +47,46 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     )
 
   program
+    .command('authority')
+    .description('run the authority as its service does (docs/install.md)')
+    .option('--fleet <dir>', 'the folder that declares the fleet', '/etc/ppn/fleet')
+    .option('--state <dir>', 'its state folder', '/var/lib/ppn-authority')
+    .option('--metrics-port <port>', 'port on 127.0.0.1 for /metrics, /healthz and /readyz', '9180')
+    .action(async (options) =>
+      done(await (await import('./verbs/authority.ts')).authority(io, { ...program.opts(), ...options })),
+    )
+
+  program
+    .command('doctor')
+    .description('what this machine lacks to be a node (or to run the authority), and the command that mends it')
+    .argument('[role]', 'node or authority', 'node')
+    .option('--config <file>', 'configuration of the agent')
+    .option('--fleet <dir>', 'of an authority: the folder that declares the fleet (default: /etc/ppn/fleet)')
+    .option('--state <dir>', 'of an authority: its state folder (default: /var/lib/ppn-authority)')
+    .option('--json', 'for a machine to read')
+    .action(async (role, options) => done(await (await import('./verbs/doctor.ts')).doctor(io, role, options)))
+
+  const service = program.command('service').description('agent or authority as a service of systemd')
+  const serviceVerbs = () => import('./verbs/service.ts')
+  service
+    .command('install')
+    .description('write unit, user and folders with the paths of this installation, enable and start')
+    .argument('<service>', 'agent or authority')
+    .option('--root <dir>', 'into a folder that becomes a machine later: files only')
+    .option('--no-start', 'enable it, and start nothing')
+    .action(async (name, options) => done(await (await serviceVerbs()).serviceInstall(io, name, options)))
+  service
+    .command('remove')
+    .description('stop it and take unit and user files away; state, tunnels and VMs stay')
+    .argument('<service>', 'agent or authority')
+    .action(async (name) => done(await (await serviceVerbs()).serviceRemove(io, name)))
+  service
+    .command('print')
+    .description('the files that install writes')
+    .argument('<service>', 'agent or authority')
+    .action(async (name) => done(await (await serviceVerbs()).servicePrint(io, name)))
+
+  program
     .command('get')
     .description('list objects: get nodes, get node/edge-2, get all')
     .argument('<what...>', 'KIND [NAME ...], KIND/NAME ..., or all')
@@ -162,7 +202,15 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .command('agent')
     .description('run the agent of this node, as its service does; or one of the verbs below')
     .option('--config <file>', 'its configuration (default: /etc/ppn/agent.yaml, which may be missing)')
-    .action(async (options) => done(await (await import('./verbs/agent.ts')).agentRun(io, options)))
+    .option('--leave', 'leave the mesh while no agent runs: interface and firewall go, archives go on')
+    .option('--purge', 'leave, and remove everything of ppn but the disks of archives')
+    .option('--stop', 'with --purge: end the virtual machines that run')
+    .option('--yes', 'with --purge: ask nothing')
+    .action(async (options) => {
+      const verbs = await import('./verbs/agent.ts')
+      const depart = options.leave || options.purge
+      done(await (depart ? verbs.agentDepart(io, options) : verbs.agentRun(io, options)))
+    })
   agent
     .command('init')
     .description('make the keys of this node and print its identity')

@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import type { AnyObject } from '../api/v1alpha1/index.ts'
 import { type AdminClient, connectAdmin } from '../authority/admin/client.ts'
+import { SERVICE } from '../authority/admin/socket-path.ts'
 import { CliError, EXIT } from './exit.ts'
 import type { Io } from './io.ts'
 
@@ -21,10 +22,14 @@ export function stateFolderFor(io: Io, folder: string, flag: string | undefined)
 
 function candidates(io: Io): string[] {
   const home = stateHome(io)
-  if (!existsSync(home)) return []
-  return readdirSync(home, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && existsSync(join(home, entry.name, 'ppn.db')))
-    .map((entry) => join(home, entry.name))
+  const own = existsSync(home) ? readdirSync(home, { withFileTypes: true }) : []
+  const service = existsSync(SERVICE.socket) || existsSync(join(SERVICE.state, 'ppn.db'))
+  return [
+    ...own
+      .filter((entry) => entry.isDirectory() && existsSync(join(home, entry.name, 'ppn.db')))
+      .map((entry) => join(home, entry.name)),
+    ...(service ? [SERVICE.state] : []),
+  ]
 }
 
 /**

@@ -8,7 +8,7 @@ import type { AnyObject } from '../../api/v1alpha1/index.ts'
 import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
 import type { AdminBackend, AdminWatchEvent } from './backend.ts'
 import { WATCH_PATH } from './routes.ts'
-import { POINTER } from './socket-path.ts'
+import { POINTER, SERVICE } from './socket-path.ts'
 
 /** What the authority answered instead of a result. `code` is one of base/errors.ts, or BadRequest, or Internal. */
 export class AdminError extends Error {
@@ -61,7 +61,9 @@ export async function connectAdmin(stateFolder: string): Promise<AdminClient | u
   try {
     socket = (await readFile(join(stateFolder, POINTER), 'utf8')).trim()
   } catch {
-    return undefined
+    // The service's state folder is closed to all but its user; its socket is not.
+    if (stateFolder !== SERVICE.state) return undefined
+    socket = SERVICE.socket
   }
   const call = async <T>(method: 'GET' | 'POST', path: string, input: Record<string, unknown> = {}): Promise<T> => {
     const defined = Object.entries(input).filter(([, value]) => value !== undefined)

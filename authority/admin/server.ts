@@ -77,11 +77,17 @@ function drained(response: ServerResponse, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Serves `backend` on a unix socket of mode 0600 in (or named by) the state folder. The caller holds the lock of the
+ * Serves `backend` on a unix socket of mode 0600 in (or named by) the state folder; at `shared`, when given, with mode
+ * 0660: who may enter that socket's folder is for whoever made it. The caller holds the lock of the
  * state folder: a socket file that lies there is a dead one.
  */
-export async function serveAdmin(stateFolder: string, backend: AdminBackend, log: Logger): Promise<AdminServer> {
-  const path = socketPath(stateFolder)
+export async function serveAdmin(
+  stateFolder: string,
+  backend: AdminBackend,
+  log: Logger,
+  shared?: string,
+): Promise<AdminServer> {
+  const path = shared ?? socketPath(stateFolder)
   const server = createServer(async (request, response) => {
     try {
       const url = new URL(request.url ?? '/', 'http://admin')
@@ -114,7 +120,7 @@ export async function serveAdmin(stateFolder: string, backend: AdminBackend, log
     })
     process.umask(before)
   })
-  await chmod(path, 0o600)
+  await chmod(path, shared === undefined ? 0o600 : 0o660)
   await writeFile(join(stateFolder, POINTER), `${path}\n`, { mode: 0o600 })
   return {
     path,

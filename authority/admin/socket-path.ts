@@ -5,6 +5,13 @@ import { join, resolve } from 'node:path'
 /** The file in the state folder that says where the socket is. */
 export const POINTER = 'admin.path'
 
+/** Where the authority is when it runs as a service (docs/install.md). Its socket is for the group `ppn`. */
+export const SERVICE = {
+  fleet: '/etc/ppn/fleet',
+  state: '/var/lib/ppn-authority',
+  socket: '/run/ppn-authority/admin.sock',
+} as const
+
 /** sun_path holds 108 bytes with the closing zero (unix(7)). */
 const SUN_PATH_BYTES = 107
 

@@ -28,6 +28,8 @@ export interface StandaloneOptions {
   listenMs?: number
   /** How the folder is read and watched; default: as its file system asks for. */
   folder?: Pick<FilesStoreOptions, 'fs' | 'watch'>
+  /** Another place for the admin socket, open to a group. */
+  adminSocket?: string
   /** What is told when the metrics port is taken: the authority runs without it. */
   onMetricsPortTaken(port: number): void
 }
@@ -86,7 +88,7 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
       return await backupState(state, path, passphrase, { clock, random })
     },
   })
-  const admin = await serveAdmin(state, backend, log)
+  const admin = await serveAdmin(state, backend, log, options.adminSocket)
   const observability = await serveObservability({
     port: options.metricsPort,
     metrics,

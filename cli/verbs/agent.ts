@@ -1,12 +1,61 @@
 // `ppn agent`: the agent itself, and what is done on a node around it. Loads nothing of the authority.
 import { stringify } from 'yaml'
 import { systemRandom } from '../../base/random.ts'
-import { EXIT, type ExitCode } from '../exit.ts'
+import { CliError, EXIT, type ExitCode } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { ppnVersion } from '../version.ts'
 
 export interface AgentOptions {
   stateDir: string
+}
+
+/** `--leave` and `--purge`: while no agent runs. */
+export async function agentDepart(
+  io: Io,
+  options: { config?: string; purge?: boolean; stop?: boolean; yes?: boolean },
+): Promise<ExitCode> {
+  const [{ loadAgentConfig }, { openDeparture }, { disksHere, leaveMesh, purgeNode, stopMachines }] = await Promise.all(
+    [
+      import('../../agent/main/config-file.ts'),
+      import('../../agent/main/departure.ts'),
+      import('../../agent/main/leave.ts'),
+    ],
+  )
+  const config = await loadAgentConfig(options.config)
+  const node = await openDeparture(config, { clock: io.clock, write: io.err })
+  try {
+    if (!options.purge) {
+      const { interfaceName, running } = await leaveMesh(node)
+      io.out(interfaceName === undefined ? 'this node is on no mesh\n' : `left the mesh: ${interfaceName} is gone\n`)
+      if (running.length > 0) io.out(`${running.length} archives go on; the agent looks after them while it runs\n`)
+      if (interfaceName !== undefined) io.out('the way back is a bundle given by hand: ppn agent import\n')
+      return EXIT.ok
+    }
+    const disks = await disksHere(node)
+    io.out(`this removes keys, bundles, interface and firewall table of this node (${node.state}, ${node.run})\n`)
+    io.out(disks.length === 0 ? 'there are no disks\n' : `${disks.length} disks stay:\n${disks.map(diskLine).join('')}`)
+    if (!options.yes && !(await confirmed(io, 'purge'))) return EXIT.no
+    if (options.stop) await stopMachines(node)
+    await purgeNode(node)
+    io.out(disks.length === 0 ? 'nothing of ppn is left\n' : 'nothing of ppn is left but these disks\n')
+    return EXIT.ok
+  } finally {
+    await node.close()
+  }
+}
+
+const diskLine = (disk: { archive: string; path: string; sizeMiB: number }) =>
+  `  ${disk.archive}  ${disk.sizeMiB} MiB  ${disk.path}\n`
+
+async function confirmed(io: Io, word: string): Promise<boolean> {
+  if (!io.terminal) throw new CliError(EXIT.usage, 'this cannot be undone', 'say --yes when nobody can be asked')
+  const { createInterface } = await import('node:readline/promises')
+  const asking = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return (await asking.question(`type ${word} to go on: `, { signal: io.signal })).trim() === word
+  } finally {
+    asking.close()
+  }
 }
 
 /** Runs the agent until it is asked to stop. */
