@@ -16,8 +16,8 @@ export interface QemuVmOptions {
   stateFolder: string
   /** Gone with the host's run: `<runFolder>/<slot>/` holds a VM's sockets. */
   runFolder: string
-  /** Whom the VMs run as; undefined: as ourselves. `range` > 0: slot n runs as uid + n, so no VM can reach another's. */
-  user?: VmUser & { range?: boolean }
+  /** Whom the VMs run as; undefined: as ourselves. */
+  user?: VmUser
   /** Default: KVM where it really runs, else TCG. */
   accelerator?: Accelerator
   program?: string
@@ -32,8 +32,7 @@ export function qemuVm(options: QemuVmOptions): QemuVms {
   const { clock, log, runFolder, stateFolder, user, program = 'qemu-system-x86_64' } = options
   let choice: Promise<AcceleratorChoice> | undefined
   let group: number | undefined
-  const userOf = (slot: number): VmUser | undefined =>
-    user && { uid: user.uid + (user.range ? slot : 0), gid: group ?? user.gid }
+  const vmUser = (): VmUser | undefined => user && { uid: user.uid, gid: group ?? user.gid }
 
   const choose = async (): Promise<AcceleratorChoice> => {
     if (options.accelerator) return { accelerator: options.accelerator, because: 'the configuration says so' }
@@ -58,7 +57,7 @@ export function qemuVm(options: QemuVmOptions): QemuVms {
     stateFolder,
     program,
     accelerator: async () => (await accelerator()).accelerator,
-    user: userOf,
+    user: vmUser,
   })
   return { ...qemuDriver({ world, files: diskFiles(stateFolder), clock, log }), accelerator }
 }

@@ -23,7 +23,7 @@ export interface LinuxQemuOptions {
   stateFolder: string
   runFolder: string
   /** undefined: as ourselves. */
-  user(slot: number): VmUser | undefined
+  user(): VmUser | undefined
   accelerator(): Promise<Accelerator>
   program: string
 }
@@ -52,7 +52,7 @@ export function linuxQemu(options: LinuxQemuOptions): QemuWorld {
     runFolder,
     async launch(spec: VmSpec) {
       const accelerator = await options.accelerator()
-      const user = options.user(spec.slot)
+      const user = options.user()
       await makeRunFolder(spec.slot, user)
       await mkdir(logs, { recursive: true, mode: 0o700 })
       const args = qemuArguments(spec, runPaths(runFolder, spec.slot), accelerator)
@@ -80,6 +80,9 @@ export function linuxQemu(options: LinuxQemuOptions): QemuWorld {
       } finally {
         await Promise.all(handles.map((handle) => handle.close()))
       }
+    },
+    async shutRunFolder(slot) {
+      if (process.getuid?.() === 0) await chown(runPaths(runFolder, slot).folder, 0, 0)
     },
     connect: (slot, onEvent) => connectQmp({ path: runPaths(runFolder, slot).qmp, clock, onEvent }),
     lastWords: (id) => lastWordsOf(words(id)),

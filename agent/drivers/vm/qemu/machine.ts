@@ -84,6 +84,8 @@ export function attendMachine(options: MachineOptions): Machine {
   let qmp: Qmp | undefined
   let lifecycle: VmLifecycle = 'starting'
   let fault: VmFault | undefined
+  /** What the last failed access failed of; its event comes before the state, and may overtake an older one. */
+  let lastFault: VmFault = 'DiskError'
   let watch: BalloonWatch | undefined = options.fresh ? newWatch(spec.maxMiB, clock.monotonic()) : undefined
   let lastUpdate = 0
   /** The guest's driver has spoken since the guest's last reset. */
@@ -132,8 +134,8 @@ export function attendMachine(options: MachineOptions): Machine {
     // A processor that cannot go on (KVM): nothing will make it run again.
     if (status === 'internal-error') return finish('process-died')
     if (record.end !== undefined) return finish(record.end)
-    if (status !== 'io-error') fault = undefined
-    if (status === 'io-error') return retryFault()
+    fault = status === 'io-error' ? lastFault : undefined
+    if (fault) return retryFault()
     if (status === 'prelaunch') return void (await ask('cont'))
     if (lifecycle === 'stopping') return
     if (runs) become(bootDone() ? 'running' : 'starting')
@@ -144,7 +146,6 @@ export function attendMachine(options: MachineOptions): Machine {
 
   /** The host could not write or read: the guest waits, and is let go on now and then. */
   const retryFault = (): void => {
-    fault ??= 'DiskError'
     if (lifecycle !== 'stopping') become('paused')
     retry?.cancel()
     retry = clock.after(FAULT_RETRY_MS, () => quietly('cont', ask('cont')))
@@ -162,7 +163,7 @@ export function attendMachine(options: MachineOptions): Machine {
     }
     if (event === 'BLOCK_IO_ERROR') {
       const told = ioErrorEvent.safeParse(data)
-      fault = told.success && told.data.nospace ? 'DiskFull' : 'DiskError'
+      lastFault = told.success && told.data.nospace ? 'DiskFull' : 'DiskError'
     }
     if (event === 'BALLOON_CHANGE') quietly('balloon', sample())
     else if (['STOP', 'RESUME', 'RESET', 'SHUTDOWN', 'GUEST_PANICKED'].includes(event))
@@ -211,6 +212,7 @@ export function attendMachine(options: MachineOptions): Machine {
         cpuThreads = cpusReply.parse(await ask('query-cpus-fast')).map((cpu) => cpu['thread-id'])
         await sample()
         await followStatus()
+        await world.shutRunFolder(spec.slot)
         attached.resolve()
         failures = 0
         if (record.asked === 'stop' && !climbing) climb(GRACEFUL)

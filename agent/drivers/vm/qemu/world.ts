@@ -9,6 +9,11 @@ export interface QemuWorld {
   runFolder: string
   /** Makes a QEMU whose guest waits for `cont`, and returns its pid. It outlives us. */
   launch(spec: VmSpec): Promise<number>
+  /**
+   * Takes the sockets' folder from the VMs' user, once QEMU has made them: they share that user, and none shall reach
+   * the monitor of another.
+   */
+  shutRunFolder(slot: Slot): Promise<void>
   /** Rejects with QmpGone while nobody answers. */
   connect(slot: Slot, onEvent: (event: QmpEvent) => void): Promise<Qmp>
   /** The end of what QEMU itself printed; never what the guest printed. */
