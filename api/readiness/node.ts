@@ -111,13 +111,14 @@ export const nodeTable: Table<typeof domain> = {
       when: { bundle: 'Held' },
       verdict: 'Stalled',
       reason: 'Reverted',
-      message: 'the node went back to its previous bundle and will not try again by itself: {bundleReason}',
+      message:
+        'the node went back to its previous bundle, because it did not reach the hub or the authority with the new one; change what is wrong, or try the same again: ppn confirm node/{node}',
     },
     {
       when: { bundle: 'Reverted' },
       verdict: 'Reconciling',
       reason: 'Reverted',
-      message: 'the node went back to its previous bundle: {bundleReason}',
+      message: 'the node went back to its previous bundle; the new one is tried again',
     },
     {
       when: { bundle: 'Refused' },
@@ -153,7 +154,7 @@ export const nodeTable: Table<typeof domain> = {
       when: { applied: false },
       verdict: 'Reconciling',
       reason: 'BundlePending',
-      message: 'revision {revision} is on its way',
+      message: '{bundle} is on its way',
     },
     {
       when: { isolated: true },

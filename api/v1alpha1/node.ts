@@ -36,12 +36,15 @@ export const nodeSpec = z
       .describe('Namespaces whose archives this node accepts. Absent: all.'),
     identity: nodeIdentity.optional().describe('Public keys of a node provisioned by hand.'),
   })
-  .refine((n) => n.role !== 'hub' || n.endpoint !== undefined, { error: 'a hub needs an endpoint', path: ['endpoint'] })
+  .refine((n) => n.role !== 'hub' || n.endpoint !== undefined, {
+    error: 'spec.endpoint is required for a hub',
+    path: ['endpoint'],
+  })
   .refine((n) => n.role !== 'hub' || !n.isolated, { error: 'a hub cannot be isolated', path: ['isolated'] })
   .meta(
     cel(
       "self.role != 'hub' || has(self.endpoint)",
-      'a hub needs an endpoint',
+      'spec.endpoint is required for a hub',
       "self.role != 'hub' || !self.isolated",
       'a hub cannot be isolated',
     ),

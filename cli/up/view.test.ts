@@ -19,14 +19,14 @@ const snapshot = (objects: AnyObject[], notices: string[] = []): Snapshot => ({
   notices,
 })
 
-function screen(rows: number, columns: number) {
+function screen(rows: number, columns: number, simulated = false) {
   const clock = virtualClock()
   let text = ''
   const out = (t: string) => {
     text += t
   }
   const io = { out, cwd: '/', clock, color: false, columns: () => columns } as unknown as Io
-  const view = screenView(io, () => rows)
+  const view = screenView(io, () => rows, simulated)
   const take = () => {
     const taken = text
     text = ''
@@ -50,6 +50,16 @@ the fleet is Ready: 1 node, 0 archives, 0 pools
 node.ppn.dev/a  Ready=Unknown NotObserved: this generation has not been reconciled yet
 node.ppn.dev/a  gone
 `)
+})
+
+test.each([
+  [false, 'the fleet runs on'],
+  [true, 'the simulated machines sleep until the next start'],
+])('simulated %s: what Ctrl-C leaves is said', async (simulated, expected) => {
+  const { clock, view, take } = screen(20, 120, simulated)
+  view.show(snapshot([node('a', 'True', 'Converged')]))
+  await clock.advance(100)
+  expect(take()).toContain(`Ctrl-C stops the authority, ${expected}`)
 })
 
 test('the screen is redrawn over itself, no line wider than the terminal', async () => {

@@ -71,7 +71,8 @@ const COLOR = { True: 'green', False: 'red', Unknown: 'yellow' } as const
  * Redraws in place. Every drawn line is cut to the width of the terminal, so that the number of lines to go back is
  * known; a fleet larger than the screen shows what is not Ready first.
  */
-export function screenView(io: Io, rows: () => number): View {
+export function screenView(io: Io, rows: () => number, simulated = false): View {
+  const after = simulated ? 'the simulated machines sleep until the next start' : 'the fleet runs on'
   let drawn = 0
   let pending: Snapshot | undefined
   let timer: { cancel(): void } | undefined
@@ -107,7 +108,7 @@ export function screenView(io: Io, rows: () => number): View {
         .flatMap((p) => problemText(io, p, fleet).trimEnd().split('\n'))
         .map((l) => paint('red', l.slice(0, io.columns() - 1))),
       head,
-      paint('dim', 'edit a file and watch; Ctrl-C stops the authority, the fleet runs on'),
+      paint('dim', `edit a file and watch; Ctrl-C stops the authority, ${after}`),
     ]
   }
   const erase = () => {

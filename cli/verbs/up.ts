@@ -117,7 +117,7 @@ export async function up(io: Io, dir: string, options: UpOptions): Promise<ExitC
     : hostTransport()
 
   const ending = new AbortController()
-  const view = screen ? screenView(io, () => process.stdout.rows ?? 24) : lineView(io)
+  const view = screen ? screenView(io, () => process.stdout.rows ?? 24, options.simulate) : lineView(io)
   const version = ppnVersion()
   const standalone = await startStandalone(
     {

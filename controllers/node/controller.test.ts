@@ -243,6 +243,18 @@ describe('bundles', () => {
     expect(short(run, 'office', type)).toBe(expected)
   })
 
+  test('what it says of a bundle is for people: no reason code, no revision that is not there', async () => {
+    const run = await converged()
+    run.fake.bundles.force('office', { stage: 'Reverted', held: true, reason: 'RevertedHeld' })
+    await run.settle()
+    expect(condition(run, 'office', 'Ready')?.message).toMatch(/ppn confirm node\/office$/)
+    expect(condition(run, 'office', 'Ready')?.message).not.toMatch(/RevertedHeld/)
+    run.fake.bundles.force('office', { stage: 'Pending', held: false, revision: undefined })
+    run.fake.fleet.hear('office', { bundles: {} })
+    await run.settle()
+    expect(condition(run, 'office', 'Ready')?.message).toBe('a new bundle is on its way')
+  })
+
   test('a publisher that has not taken the content yet is not trusted about the one before', async () => {
     const run = await converged()
     const node = run.fake.store.get('Node', 'office')!

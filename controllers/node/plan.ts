@@ -269,6 +269,7 @@ function messageDetails(node: NodeObject, observed: NodeObserved, detail: string
     severedAt: observed.severedMs === undefined ? undefined : rfc3339(observed.severedMs),
     since: view.lastHeardMs === undefined ? undefined : rfc3339(view.lastHeardMs),
     revision: bundle.revision?.toString(),
+    bundle: bundle.revision === undefined ? 'a new bundle' : `revision ${bundle.revision}`,
     bundleReason: bundle.reason,
   }
 }

@@ -31,10 +31,16 @@ test('one authority holds the state and one the folder, by whatever name it is c
   const { held, lock } = locks()
   const first = await openFilesStore(options({ lock }))
   expect(held.size).toBe(2)
-  await expect(openFilesStore(options({ lock }))).rejects.toMatchObject({ code: 'FileLocked' })
+  await expect(openFilesStore(options({ lock }))).rejects.toMatchObject({
+    code: 'FileLocked',
+    message: `${f.state} is held by another process`,
+  })
   fs.symlinkSync('fleet', path.join(f.dir, 'alias'))
   const other = options({ lock, root: path.join(f.dir, 'alias'), state: path.join(f.dir, 'state-2') })
-  await expect(openFilesStore(other)).rejects.toMatchObject({ code: 'FileLocked' })
+  await expect(openFilesStore(other)).rejects.toMatchObject({
+    code: 'FileLocked',
+    message: `${f.root} is held by another process`,
+  })
   expect(held.size).toBe(2)
   // Another mesh may be declared in the same folder.
   await (await openFilesStore({ ...other, mesh: 'second' })).close()

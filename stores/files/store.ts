@@ -4,6 +4,7 @@
 import { realpathSync } from 'node:fs'
 import path from 'node:path'
 import type { Clock } from '../../base/clock.ts'
+import { PpnError } from '../../base/errors.ts'
 import { type Logger, silentLogger } from '../../base/log.ts'
 import { type RandomBytes, systemRandom } from '../../base/random.ts'
 import type { Store } from '../../controllers/ports/store.ts'
@@ -64,14 +65,24 @@ function fsFor(root: string): FolderFs {
   }
 }
 
+/** A person knows the folder, not the name of the lock. */
+async function held<T>(lock: Promise<T>, folder: string): Promise<T> {
+  try {
+    return await lock
+  } catch (error) {
+    if (!(error instanceof PpnError) || error.code !== 'FileLocked') throw error
+    throw new PpnError('FileLocked', { path: folder }, { cause: error })
+  }
+}
+
 async function holdLocks(
   { lock, root, mesh = 'default' }: FilesStoreOptions,
   state: string,
 ): Promise<() => Promise<void>> {
   if (!lock) return async () => {}
-  const stateLock = await lock(`ppn/state/${state}`)
+  const stateLock = await held(lock(`ppn/state/${state}`), state)
   try {
-    const folderLock = await lock(`ppn/folder/${mesh}/${resolved(root)}`)
+    const folderLock = await held(lock(`ppn/folder/${mesh}/${resolved(root)}`), resolved(root))
     return async () => {
       await folderLock.release()
       await stateLock.release()
