@@ -35,6 +35,7 @@ import { createDiskReceiver, type DiskReceiver } from './transfer/disk-receiver.
 import { createDiskSender } from './transfer/disk-sender.ts'
 import { createSyncReceiver, TransferRefused, type TransferSink } from './transfer/receiver.ts'
 import { keepTunnel } from './tunnel/keeper.ts'
+import { bringsKeys } from './tunnel/key-change.ts'
 
 /** Refusals alone are told at most this often: an attacker shall not make us talk. */
 const REFUSALS_WITHIN_MS = 1_000
@@ -138,7 +139,10 @@ export async function startNode(
     driver: drivers.wireguard,
     wishes: () => {
       const wanted = active()
-      return wanted && { content: wanted, keys: keysFor(wanted), isolated: state.get().isolated }
+      if (!wanted) return undefined
+      const [staged, before] = [bundles.staged()?.content, bundles.previous()?.content]
+      const more = { ...(staged && { staged }), ...(before && { before }) }
+      return { content: wanted, keys: keysFor(wanted), isolated: state.get().isolated, ...more }
     },
     changed: () => void observer.tunnel(),
   })
@@ -290,6 +294,9 @@ export async function startNode(
     if (frame.type !== 'bundle') throw new TransferRefused('SyncSource')
     const outcome = await bundles.receive(new Uint8Array(frame.bundle))
     if (!outcome.accepted) throw new TransferRefused(outcome.reason)
+    // Its new keys are let in before this node is seen to hold it, hence before anybody switches.
+    const [staged, now] = [bundles.staged()?.content, active()]
+    if (staged && now && bringsKeys(staged, now)) await tunnel.apply()
     touch()
   }
 

@@ -56,6 +56,10 @@ export interface BundleManagerOptions {
 
 export interface BundleManager {
   inForce(): InForce | undefined
+  /** Verified, waiting for its APPLY. */
+  staged(): StoredBundle | undefined
+  /** What last proved itself before the content in force. */
+  previous(): StoredBundle | undefined
   pins(): Pins
   report(): Pick<NodeReport, 'bundles' | 'bundleLost' | 'told'>
   /** Verifies and takes a bundle, in turn. `rejoin`: given as a file by a person, so it also ends a severing. */
@@ -199,6 +203,8 @@ export function createBundleManager(options: BundleManagerOptions): BundleManage
 
   return {
     inForce,
+    staged: () => staged,
+    previous: () => prev,
     pins: () => pins,
     report: () => {
       const { told, reverted } = state.get()

@@ -69,6 +69,7 @@ export function watchTrials(options: TrialWatchOptions, signal: AbortSignal): Tr
           }),
           alone: keys.length === 0,
           connected: options.connections() > connectionsBefore,
+          newKey: now.content.interface.publicKey !== trial.base.content.interface.publicKey,
         })
         if (verdict === 'commit') return bundles.commit()
         if (verdict === 'revert') return bundles.revert()

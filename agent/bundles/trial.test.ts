@@ -9,6 +9,7 @@ const evidence = (given: Partial<TrialEvidence>): TrialEvidence => ({
   peers: [{ handshakeAgeMs: 5_000, receivedMore: false }],
   alone: false,
   connected: true,
+  newKey: false,
   ...given,
 })
 const silent = { handshakeAgeMs: undefined, receivedMore: false }
@@ -22,6 +23,8 @@ test.each<[string, Partial<TrialEvidence>, string]>([
   ['heard and not connected', { connected: false }, 'wait'],
   ['alone and connected', { peers: [], alone: true }, 'commit'],
   ['neither in time', { peers: [silent], connected: false, elapsedMs: 60_000 }, 'revert'],
+  ['new in its key and not heard in 30 s', { peers: [silent], newKey: true }, 'revert'],
+  ['new in its key, heard and not connected in 30 s', { connected: false, newKey: true }, 'wait'],
   ['connected but not heard in time', { peers: [silent], elapsedMs: 60_000 }, 'revert'],
 ])('a switch that is %s: %s', (_, given, verdict) => {
   expect(judgeTrial(evidence(given))).toBe(verdict)

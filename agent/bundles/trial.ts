@@ -2,6 +2,8 @@
 import type { BundleContent } from '../../protocol/bundle/document.ts'
 
 export const TRIAL_MS = 60_000
+/** With a new WireGuard key, and nobody heard under it: section 8. Its peers take the change back at the same time. */
+export const KEY_TRIAL_MS = 30_000
 /** A switch that came through this many agent starts without proving itself is gone back from at once. */
 export const TRIAL_WINDOWS = 3
 
@@ -35,6 +37,8 @@ export interface TrialEvidence {
   alone: boolean
   /** A connection to an authority's telemetry port was made since the switch. */
   connected: boolean
+  /** The switch gave the interface another key. */
+  newKey: boolean
 }
 
 /** WireGuard tells the time of a handshake in whole seconds: an age must be less by so much to be surely younger. */
@@ -44,5 +48,5 @@ export function judgeTrial(e: TrialEvidence): 'commit' | 'revert' | 'wait' {
   const younger = (age: number | undefined) => age !== undefined && age + AGE_STEP_MS <= e.elapsedMs
   const heard = e.alone || e.peers.some((p) => p.receivedMore || younger(p.handshakeAgeMs))
   if (heard && e.connected) return 'commit'
-  return e.elapsedMs >= TRIAL_MS ? 'revert' : 'wait'
+  return e.elapsedMs >= (e.newKey && !heard ? KEY_TRIAL_MS : TRIAL_MS) ? 'revert' : 'wait'
 }

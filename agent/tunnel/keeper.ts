@@ -9,6 +9,7 @@ import { groupCommit } from '../durable/group-commit.ts'
 import type { AgentKeys } from '../keys/agent-keys.ts'
 import { hubsOf, tunnelConfig } from './config.ts'
 import { chooseHub, type HubChoice } from './hub-choice.ts'
+import { type FormerKeys, formerKeys, KEY_SILENT_MS, withKeyChanges } from './key-change.ts'
 
 export const CHECK_EVERY_MS = 10_000
 
@@ -16,6 +17,10 @@ export interface TunnelWishes {
   content: BundleContent
   keys: AgentKeys
   isolated: boolean
+  /** Verified and waiting: the keys it brings are let in. */
+  staged?: BundleContent
+  /** What was in force before `content`, as the files of a start tell. */
+  before?: BundleContent
 }
 
 export interface TunnelKeeper {
@@ -34,30 +39,42 @@ export function keepTunnel(options: {
 }): TunnelKeeper {
   const { clock, log, driver } = options
   let hub: HubChoice | undefined
+  let former: FormerKeys = new Map()
+  let last: BundleContent | undefined
   let stopped = false
 
   const once = async (): Promise<void> => {
     const wishes = options.wishes()
     if (!wishes || stopped) return
-    const { content, keys, isolated } = wishes
+    const { content, keys, isolated, staged } = wishes
     const hubs = hubsOf(content)
+    const was = last ?? wishes.before
+    const changing = was !== undefined && was !== content
+    const asks = hubs.length > 1 || former.size > 0 || changing
+    const state = asks ? await driver.read(content.interface.name) : undefined
+    const ages = new Map(state?.peers.map((p) => [p.publicKey, p.handshakeAgeSeconds]))
+    // At a start only what the interface still lets in: a key given up long ago is not let in again.
+    const before = changing ? { ...was, peers: was.peers.filter((p) => last || ages.has(p.publicKey)) } : undefined
+    const known = former.size
+    former = formerKeys(former, before, content, ages, clock.monotonic())
+    if (former.size > known) clock.after(KEY_SILENT_MS, () => void asking.commit())
+    last = content
     if (hubs.length > 1) {
-      const state = await driver.read(content.interface.name)
-      const ages = new Map(state?.peers.map((p) => [p.publicKey, p.handshakeAgeSeconds]))
       const seen = hubs.map(({ publicKey }) => {
         const age = ages.get(publicKey)
         return { publicKey, handshakeAgeMs: age === undefined ? undefined : age * 1000 }
       })
-      const before = hub?.publicKey
+      const inUse = hub?.publicKey
       hub = chooseHub(seen, hub, clock.monotonic())
-      if (before !== undefined && hub?.publicKey !== before) log.warn({}, 'the hub is silent: trying the next one')
+      if (inUse !== undefined && hub?.publicKey !== inUse) log.warn({}, 'the hub is silent: trying the next one')
     }
-    const config = tunnelConfig({
+    const plain = tunnelConfig({
       content,
       privateKey: toBase64(keys.wireguard.secretKey),
       isolated,
       ...(hub && hubs.length > 1 && { hub: hub.publicKey }),
     })
+    const config = withKeyChanges(plain, content, { staged, former, ages, nowMs: clock.monotonic() })
     const { changed } = await driver.apply(config)
     if (changed) options.changed()
   }
@@ -68,11 +85,16 @@ export function keepTunnel(options: {
     timer = clock.after(CHECK_EVERY_MS, beat)
   }
   timer = clock.after(CHECK_EVERY_MS, beat)
+  // A peer under a new key has been heard, or not: its addresses may have to move.
+  const unsubscribe = driver.onChange(() => {
+    if (former.size > 0) void asking.commit()
+  })
   return {
     apply: () => asking.commit(),
     stop() {
       stopped = true
       timer.cancel()
+      unsubscribe()
     },
   }
 }
