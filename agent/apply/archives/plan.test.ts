@@ -179,7 +179,7 @@ const cases: [string, Partial<ArchiveView>, Partial<Record<keyof ArchivePlan, un
     {
       step: undefined,
       lifecycle: 'Crashed',
-      refusal: { op: OP.POWER, value: 1, reason: 'Failed', message: expect.stringContaining('Never') },
+      refusal: { op: OP.POWER, value: 1, reason: 'Failed', message: 'the guest panicked; restartPolicy is Never' },
     },
   ],
   ['ended by itself, Always', { ...ended }, { step: { do: 'start', disk, mark: { term: 1, sequence: 9 } } }],
@@ -206,6 +206,44 @@ const cases: [string, Partial<ArchiveView>, Partial<Record<keyof ArchivePlan, un
       wakeMs: NOW + 500,
       refusal: { op: OP.POWER, value: 1, reason: 'BackOff', message: expect.any(String) },
     },
+  ],
+  [
+    'killed, Never: told apart from a panic',
+    { ...crashed, vm: vm('crashed', { end: 'process-died' }), ...policy('Never') },
+    {
+      refusal: {
+        op: OP.POWER,
+        value: 1,
+        reason: 'Failed',
+        message: 'the process of the VM died; restartPolicy is Never',
+      },
+    },
+  ],
+  [
+    'gone with the machine, OnFailure',
+    { sidecar: started, ...told(POWER.start), ...policy('OnFailure') },
+    { step: { do: 'start', disk, mark: { term: 1, sequence: 9 } } },
+  ],
+  // a host that cannot serve the disk
+  [
+    'told to start, waiting for room on the host: said, and left to the driver',
+    { ...told(POWER.start), vm: vm('paused', { fault: 'DiskFull' }) },
+    {
+      step: undefined,
+      lifecycle: 'Failed',
+      error: { code: 'DiskFull', message: expect.any(String) },
+      refusal: { op: OP.POWER, value: 1, reason: 'Failed', message: expect.any(String) },
+    },
+  ],
+  [
+    'told to suspend while it waits for its host',
+    { ...told(POWER.suspend), vm: vm('paused', { fault: 'DiskFull' }) },
+    { step: { do: 'pause' } },
+  ],
+  [
+    'told to stop while it waits for its host',
+    { ...told(POWER.stop), vm: vm('paused', { fault: 'DiskError' }) },
+    { step: { do: 'stop' } },
   ],
   // laws 7 and 8, and what was put back
   [
@@ -249,6 +287,11 @@ const cases: [string, Partial<ArchiveView>, Partial<Record<keyof ArchivePlan, un
     { step: undefined, operation: { op: OP.BALLOON, value: 24, deadlineMs: NOW + 60_000 } },
   ],
   ['Manual: there', manual(32, 'Converged'), { step: undefined, operation: undefined }],
+  [
+    'Manual: a maximum raised since the start is not asked for',
+    { ...manual(64, 'Converged'), vm: vm('running', { maxMiB: 512 }) },
+    { step: undefined },
+  ],
   ['Manual: stuck', manual(24, 'Stuck', 384), { step: { do: 'giveUpMemory', reason: 'Stuck', target: 512 } }],
   [
     'Manual: no driver in the guest',

@@ -8,6 +8,7 @@
 import { BALLOON_UNIT_MIB, OP, POWER } from '../../../protocol/command/ops.ts'
 import { compareSequence } from '../../../protocol/ids.ts'
 import type { Lifecycle } from '../../../protocol/telemetry/report.ts'
+import type { VmEnd, VmFault, VmState } from '../../drivers/vm/port.ts'
 import { fenceFault } from '../../fence/may-start.ts'
 import { restarts } from './restart.ts'
 import { type ArchivePlan, type ArchiveView, isAlive } from './view.ts'
@@ -81,13 +82,26 @@ function planPower(view: ArchiveView, disk: ReturnType<typeof planDisk>): Archiv
   if (value === POWER.start) {
     if (!isAlive(vm)) return disk ? withoutDisk(state, disk, value) : planStart(view, state)
     if (vm.lifecycle === 'running') return state
+    if (vm.fault) return withFault(state, vm.fault)
     return vm.lifecycle === 'paused' ? { ...wait, step: { do: 'resume' } } : wait
   }
   if (!isAlive(vm)) return disk ? { ...state, ...withoutStep(disk), lifecycle: lifecycleWithout(disk) } : state
   if (value === POWER.cut) return since?.asked ? wait : { ...wait, step: { do: 'cut' } }
   if (value === POWER.stop) return vm.lifecycle === 'stopping' ? wait : { ...wait, step: { do: 'stop' } }
-  if (vm.lifecycle === 'paused') return state
-  return vm.lifecycle === 'running' ? { ...wait, step: { do: 'pause' } } : wait
+  if (vm.lifecycle === 'paused' && !vm.fault) return state
+  return vm.lifecycle === 'running' || vm.fault ? { ...wait, step: { do: 'pause' } } : wait
+}
+
+const FAULTS: Record<VmFault, string> = {
+  DiskFull: 'the host has no room for what the guest writes; it waits, and goes on by itself when there is',
+  DiskError: 'the host cannot read or write the disk; the guest waits, and goes on by itself when it can',
+}
+
+/** The guest waits for its host; the driver lets it go on, so there is nothing to do but to say so. */
+function withFault(state: ArchivePlan, fault: VmFault): ArchivePlan {
+  const message = FAULTS[fault]
+  const refusal = { op: OP.POWER, value: POWER.start, reason: 'Failed' as const, message }
+  return { ...state, lifecycle: 'Failed', refusal, error: { code: fault, message } }
 }
 
 function withoutStep({ error, wakeMs }: NonNullable<ReturnType<typeof planDisk>>) {
@@ -131,8 +145,7 @@ function planStart(view: ArchiveView, state: ArchivePlan): ArchivePlan {
     })
   if (startedBefore && !restarts(definition.restartPolicy, vm?.end)) {
     const crashed = vm?.lifecycle === 'crashed'
-    const what = crashed ? 'crashed' : 'ended by itself'
-    return refuse(`the guest ${what}; restartPolicy is ${definition.restartPolicy}`, crashed ? 'Crashed' : 'Stopped')
+    return refuse(`${howEnded(vm)}; restartPolicy is ${definition.restartPolicy}`, crashed ? 'Crashed' : 'Stopped')
   }
   if ((startedBefore || memory.startError !== undefined) && nowMs < memory.retryAtMs) {
     return {
@@ -143,11 +156,22 @@ function planStart(view: ArchiveView, state: ArchivePlan): ArchivePlan {
         op: OP.POWER,
         value: power.value,
         reason: 'BackOff',
-        message: memory.startError ?? `ended ${memory.failures} times in a row`,
+        message: memory.startError ?? `${howEnded(vm)}; ended ${memory.failures} times in a row`,
       },
     }
   }
   return { ...state, lifecycle: 'Starting', step: { do: 'start', disk, mark: pair(power) } }
+}
+
+const ENDS: Record<VmEnd, string> = {
+  'guest-shutdown': 'the guest shut itself down',
+  'guest-panic': 'the guest panicked',
+  'host-quit': 'the VM was ended on its host',
+  'process-died': 'the process of the VM died',
+}
+
+function howEnded(vm: VmState | undefined): string {
+  return vm?.end ? ENDS[vm.end] : 'the VM went with its host'
 }
 
 const pair = ({ term, sequence }: { term: number; sequence: number }) => ({ term, sequence })
@@ -169,7 +193,9 @@ function planMemory(view: ArchiveView, plan: ArchivePlan): ArchivePlan {
   const { definition, vm, balloon, memory, nowMs } = view
   if (!balloon || view.balloonPolicy !== 'Manual' || vm?.lifecycle !== 'running') return plan
   const { value } = balloon
-  const target = clamp(value * BALLOON_UNIT_MIB, definition.floorMiB, definition.maxMiB)
+  // A maximum that was raised since the VM was made waits for its next start.
+  const maxMiB = Math.min(definition.maxMiB, vm.maxMiB ?? definition.maxMiB)
+  const target = clamp(value * BALLOON_UNIT_MIB, definition.floorMiB, maxMiB)
   const since = memory.balloon && compareSequence(memory.balloon.mark, balloon) === 0 ? memory.balloon : undefined
   if (since?.givenUp) {
     const refusal = { op: OP.BALLOON, value, reason: since.givenUp, message: `the guest has ${vm.memoryActualMiB} MiB` }
@@ -184,7 +210,7 @@ function planMemory(view: ArchiveView, plan: ArchivePlan): ArchivePlan {
   }
   const near = Math.ceil(vm.memoryActualMiB / BALLOON_UNIT_MIB) * BALLOON_UNIT_MIB
   const reason = vm.balloon === 'Moving' ? 'Stuck' : vm.balloon
-  return { ...plan, step: { do: 'giveUpMemory', reason, target: clamp(near, definition.floorMiB, definition.maxMiB) } }
+  return { ...plan, step: { do: 'giveUpMemory', reason, target: clamp(near, definition.floorMiB, maxMiB) } }
 }
 
 function clamp(value: number, low: number, high: number): number {

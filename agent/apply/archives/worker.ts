@@ -163,10 +163,10 @@ export function createArchiveWorker(options: WorkerOptions, signal: AbortSignal)
       case 'weight':
         return drivers.cgroup.setWeight(id, step.weight)
       case 'memory':
-        return drivers.vm.setMemoryTarget(id, step.target)
+        return drivers.vm.setMemoryTarget(id, step.target, definition.floorMiB)
       case 'giveUpMemory':
         if (memory.balloon) memory = { ...memory, balloon: { ...memory.balloon, givenUp: step.reason } }
-        return drivers.vm.setMemoryTarget(id, step.target)
+        return drivers.vm.setMemoryTarget(id, step.target, definition.floorMiB)
     }
   }
 

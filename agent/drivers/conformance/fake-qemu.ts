@@ -126,6 +126,8 @@ export function fakeQemus(clock: Clock): FakeQemus {
         if (p.status === 'shutdown' || p.status === 'guest-panicked') throw new QmpRefused('GenericError: Resetting')
         return p.status === 'running' ? undefined : run(p)
       case 'stop':
+        // do_vm_stop: what does not run keeps its state.
+        if (p.status !== 'running') return undefined
         p.status = 'paused'
         return tell(p, 'STOP')
       case 'system_powerdown':

@@ -228,6 +228,25 @@ test('a full disk pauses the guest, says so, and lets it go on when there is roo
   driver.close()
 })
 
+test('a guest that waits for its host and is suspended stays so when there is room', async () => {
+  const { clock, world, agent } = node()
+  const driver = agent()
+  await done(clock, driver.start(SPEC))
+  await clock.advance(BOOT_MS + 1_000)
+  world.fillDisk(true)
+  await clock.advance(1_000)
+  await done(clock, driver.pause(ID))
+  world.fillDisk(false)
+  await clock.advance(60_000)
+  const [vm] = await done(clock, driver.list())
+  expect(vm).toMatchObject({ lifecycle: 'paused' })
+  expect(vm?.fault).toBeUndefined()
+  await done(clock, driver.resume(ID))
+  await clock.advance(1_000)
+  expect(await done(clock, driver.list())).toMatchObject([{ lifecycle: 'running' }])
+  driver.close()
+})
+
 test('law 6: a guest at rest costs questions only when somebody asks', async () => {
   const { clock, world, agent } = node()
   const driver = agent()

@@ -86,6 +86,8 @@ export function attendMachine(options: MachineOptions): Machine {
   let fault: VmFault | undefined
   /** What the last failed access failed of; its event comes before the state, and may overtake an older one. */
   let lastFault: VmFault = 'DiskError'
+  /** Paused by somebody while it waited for its host: QEMU keeps no such state. */
+  let held = false
   let watch: BalloonWatch | undefined = options.fresh ? newWatch(spec.maxMiB, clock.monotonic()) : undefined
   let lastUpdate = 0
   /** The guest's driver has spoken since the guest's last reset. */
@@ -134,12 +136,12 @@ export function attendMachine(options: MachineOptions): Machine {
     // A processor that cannot go on (KVM): nothing will make it run again.
     if (status === 'internal-error') return finish('process-died')
     if (record.end !== undefined) return finish(record.end)
-    fault = status === 'io-error' ? lastFault : undefined
+    fault = status === 'io-error' && !held ? lastFault : undefined
     if (fault) return retryFault()
     if (status === 'prelaunch') return void (await ask('cont'))
     if (lifecycle === 'stopping') return
     if (runs) become(bootDone() ? 'running' : 'starting')
-    else if (status === 'paused') become('paused')
+    else if (status === 'paused' || held) become('paused')
     poll()
   }
   const bootDone = () => lastUpdate > updateAtReset || clock.monotonic() - bootedSinceMs >= BOOT_LIMIT_MS
@@ -330,12 +332,15 @@ export function attendMachine(options: MachineOptions): Machine {
     async pause() {
       needAlive()
       if (lifecycle === 'paused' && !fault) return
+      held = fault !== undefined
+      retry?.cancel()
       await ask('stop')
       await followStatus()
     },
     async resume() {
       needAlive()
       if (running) return
+      held = false
       await ask('cont')
       await followStatus()
     },
