@@ -194,6 +194,10 @@ export const ERRORS = {
   MissingField: { message: '{what}', hint: 'add the field' },
   InvalidValue: { message: '{what}', hint: 'correct the value' },
   IgnoredField: { message: '{what}', hint: 'remove the field; nothing reads it' },
+  ListWithoutItems: {
+    message: 'a List whose items are no list',
+    hint: 'give every object under items, or as a document of its own',
+  },
   ForeignObject: {
     message: '{kind} of {apiVersion} is no object of ppn and is ignored',
     hint: 'keep it elsewhere, or leave it: it does no harm',

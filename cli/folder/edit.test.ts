@@ -75,3 +75,20 @@ test('objects of one name in two namespaces are two', async () => {
   await deleteObject(folder, { kind: 'Archive', name: 'x', namespace: 'default' })
   expect(readFileSync(file, 'utf8')).toContain('one')
 })
+
+test('an object inside a List is named, not written a second time, and not taken out', async () => {
+  const file = join(folder, 'all.yaml')
+  const text = JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'List',
+    items: [node('edge-1', { role: 'spoke', site: 'cloud' })],
+  })
+  writeFileSync(file, text)
+  const edge = { kind: 'Node', name: 'edge-1' } as const
+  await expect(writeObject(folder, edge, node('edge-1', { role: 'spoke', site: 'leased' }))).rejects.toThrow(
+    'inside a List',
+  )
+  await expect(deleteObject(folder, edge)).rejects.toThrow('inside a List')
+  expect(readdirSync(folder)).toEqual(['all.yaml'])
+  expect(readFileSync(file, 'utf8')).toBe(text)
+})

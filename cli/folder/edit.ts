@@ -7,6 +7,7 @@ import type { Kind } from '../../api/meta.ts'
 import { NAMES } from '../../api/names.ts'
 import { DEFAULT_NAMESPACE } from '../../api/parse.ts'
 import { NAMESPACED } from '../../api/v1alpha1/index.ts'
+import { CliError, EXIT } from '../exit.ts'
 
 export interface ObjectName {
   kind: Kind
@@ -40,11 +41,19 @@ function isObject(plain: unknown, wanted: ObjectName): boolean {
   )
 }
 
+const itemsOf = (plain: unknown): unknown[] => {
+  const { kind, items } = (plain ?? {}) as { kind?: unknown; items?: unknown }
+  return kind === 'List' && Array.isArray(items) ? items : []
+}
+
 async function find(folder: string, wanted: ObjectName): Promise<Place | undefined> {
   for (const file of await yamlFiles(folder)) {
     const documents = parseAllDocuments(await readFile(file, 'utf8')) as Document.Parsed[]
     const index = documents.findIndex((d) => d.errors.length === 0 && isObject(d.toJS(), wanted))
     if (index >= 0) return { file, documents, index }
+    const listed = documents.some((d) => d.errors.length === 0 && itemsOf(d.toJS()).some((i) => isObject(i, wanted)))
+    if (listed)
+      throw new CliError(EXIT.failed, `${file} declares ${wanted.kind} ${wanted.name} inside a List`, 'edit it there')
   }
   return undefined
 }

@@ -1,7 +1,7 @@
 // Reads what `-f` names: files, folders, or standard input.
 import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { parseAllDocuments } from 'yaml'
+import { parseAllDocuments, stringify } from 'yaml'
 import { type ObjectDraft, parseObject } from '../../api/parse.ts'
 import { CliError, EXIT } from '../exit.ts'
 import type { Io } from '../io.ts'
@@ -27,6 +27,15 @@ async function expand(path: string): Promise<string[]> {
     .map((e) => join(path, e))
 }
 
+type Plain = Record<string, unknown>
+
+/** What `kubectl get -o yaml` prints is one List: each of its items is an object of its own. */
+function objectsIn(plain: Plain, text: string): { plain: Plain; text: string }[] {
+  const { apiVersion, kind, items } = plain
+  if (apiVersion !== 'v1' || kind !== 'List' || !Array.isArray(items)) return [{ plain, text }]
+  return (items as Plain[]).map((item) => ({ plain: item, text: stringify(item, { lineWidth: 0 }) }))
+}
+
 /** Every object in the files; the first fault ends it, with its place, so that nothing is half done. */
 export async function readDocuments(io: Io, files: readonly string[]): Promise<ReadDocument[]> {
   if (files.length === 0)
@@ -42,19 +51,21 @@ export async function readDocuments(io: Io, files: readonly string[]): Promise<R
           EXIT.no,
           `${file}:${fault.linePos?.[0].line ?? 1}:${fault.linePos?.[0].col ?? 1}: ${fault.message}`,
         )
-      const plain = document.toJS() as Record<string, unknown> | null
-      if (plain === null) continue
-      const parsed = parseObject(plain)
-      if (parsed.type === 'foreign') continue
-      if (parsed.type === 'invalid') {
-        const issue = parsed.issues[0]
-        throw new CliError(
-          EXIT.no,
-          `${file}: ${issue?.message ?? 'invalid'}`,
-          issue?.suggestion ? `did you mean ${issue.suggestion}?` : 'see `ppn validate`',
-        )
+      const whole = document.toJS() as Record<string, unknown> | null
+      if (whole === null) continue
+      for (const { plain, text } of objectsIn(whole, document.toString())) {
+        const parsed = parseObject(plain)
+        if (parsed.type === 'foreign') continue
+        if (parsed.type === 'invalid') {
+          const issue = parsed.issues[0]
+          throw new CliError(
+            EXIT.no,
+            `${file}: ${issue?.message ?? 'invalid'}`,
+            issue?.suggestion ? `did you mean ${issue.suggestion}?` : 'see `ppn validate`',
+          )
+        }
+        found.push({ file, draft: parsed.draft, plain, text })
       }
-      found.push({ file, draft: parsed.draft, plain, text: document.toString() })
     }
   }
   return found

@@ -19,14 +19,39 @@ export type Locate = (document: number, path: FieldPath, what: 'key' | 'value') 
 
 const pointsAtKey = ({ code }: Issue) => code === 'UnknownField' || code === 'IgnoredField'
 
-/** Reads documents that are JSON already. Empty ones (null) are skipped. */
-export function readDocuments(file: string, documents: readonly unknown[], locate?: Locate): ReadPlace {
+interface Entry {
+  plain: unknown
+  /** Of the document it is in, and where in it. */
+  index: number
+  base: FieldPath
+}
+
+const isList = (plain: unknown): plain is { items?: unknown } => {
+  const { apiVersion, kind } = (plain ?? {}) as { apiVersion?: unknown; kind?: unknown }
+  return apiVersion === 'v1' && kind === 'List'
+}
+
+/** What `kubectl get -o yaml` prints is one document of kind List: its items count as documents of their own. */
+function* entriesOf(plain: unknown, index: number, base: FieldPath = []): Generator<Entry> {
+  if (!isList(plain) || !Array.isArray(plain.items)) return yield { plain, index, base }
+  for (const [at, item] of plain.items.entries()) yield* entriesOf(item, index, [...base, 'items', at])
+}
+
+/** Reads documents that are JSON already. Empty ones (null) are skipped, Lists are opened. */
+export function readDocuments(file: string, documents: readonly unknown[], locateDocument?: Locate): ReadPlace {
   const definitions: Definition[] = []
   const spoilt: Spoilt[] = []
   const problems: SourceProblem[] = []
   let unread = false
-  for (const [index, plain] of documents.entries()) {
-    if (plain === null || plain === undefined) continue
+  const entries = documents.flatMap((plain, index) => (plain == null ? [] : [...entriesOf(plain, index)]))
+  for (const { plain, index, base } of entries) {
+    const locate: Locate | undefined =
+      locateDocument && ((document, path, what) => locateDocument(document, [...base, ...path], what))
+    if (isList(plain)) {
+      unread = true
+      problems.push(problemOf('ListWithoutItems', {}, { file, at: locate?.(index, ['items'], 'value') }))
+      continue
+    }
     const result = parseObject(plain)
     const note = (issue: Issue, key?: string) =>
       problems.push(

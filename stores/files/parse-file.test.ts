@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { FILE_LIMIT_BYTES, parseFile } from './parse-file.ts'
 
 const parse = (text: string) => parseFile('a.yaml', Buffer.from(text))
@@ -126,4 +126,48 @@ spec: { nodeName: edge-1, rendezvous: AB12, code: SECRET! }
   const { problems } = parse(text)
   expect(problems.some(({ code }) => code === 'InvalidValue')).toBe(true)
   expect(JSON.stringify(problems)).not.toContain('SECRET')
+})
+
+describe('a List, as kubectl prints it', () => {
+  const LIST = `apiVersion: v1
+kind: List
+metadata: { resourceVersion: "" }
+items:
+  - apiVersion: ppn.dev/v1alpha1
+    kind: Node
+    metadata: { name: relay }
+    spec: { role: hub, site: cloud, endpoint: "relay.example:51820" }
+  - apiVersion: ppn.dev/v1alpha1
+    kind: Node
+    metadata: { name: edge-1 }
+    spec:
+      role: spoke
+      site: onprem
+      adress: 10.8.0.9
+`
+  test('is its items, each with its own position', () => {
+    const place = parseFile('fleet.yaml', Buffer.from(LIST))
+    expect(place.definitions.map(({ draft }) => draft.key)).toEqual(['Node/relay'])
+    expect(place.definitions[0]?.locate?.(['spec', 'endpoint'])).toMatchObject({ line: 8 })
+    expect(place.spoilt).toEqual([{ key: 'Node/edge-1', file: 'fleet.yaml' }])
+    expect(place.unread).toBe(false)
+    expect(place.problems).toMatchObject([{ code: 'UnknownField', file: 'fleet.yaml', line: 15, column: 7 }])
+  })
+
+  test('without items holds what the file held before, and says so', () => {
+    const place = parseFile('fleet.yaml', Buffer.from('apiVersion: v1\nkind: List\nitems: nothing\n'))
+    expect(place).toMatchObject({ definitions: [], unread: true, problems: [{ code: 'ListWithoutItems' }] })
+  })
+
+  test('an item that is nothing is a fault: something was meant there', () => {
+    expect(parseFile('fleet.yaml', Buffer.from('apiVersion: v1\nkind: List\nitems:\n  -\n'))).toMatchObject({
+      definitions: [],
+      unread: true,
+    })
+  })
+
+  test('an empty one is an empty file', () => {
+    const place = parseFile('fleet.yaml', Buffer.from('apiVersion: v1\nkind: List\nitems: []\n'))
+    expect(place).toEqual({ definitions: [], spoilt: [], unread: false, problems: [] })
+  })
 })
