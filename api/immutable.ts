@@ -16,6 +16,7 @@ export const IMMUTABLE: Readonly<Record<Kind, readonly ImmutableField[]>> = {
     { field: 'rendezvous', from: 'always' },
     { field: 'code', from: 'always' },
     { field: 'codeSecretRef', from: 'always' },
+    { field: 'replace', from: 'always' },
     { field: 'sas', from: 'onceSet' },
     { field: 'decision', from: 'onceSet' },
   ],

@@ -1,6 +1,7 @@
 // Every metric of the authority's own, in one table. All label values that are known beforehand start at zero, so
 // that an alert works from the first scrape.
 import { Counter, Gauge, type Registry } from 'prom-client'
+import { CEREMONY_REFUSALS } from '../api/ceremony.ts'
 
 interface MetricSpec {
   type: 'counter' | 'gauge'
@@ -59,6 +60,32 @@ export const METRICS = {
     type: 'gauge',
     help: 'Nodes by liveness',
     label: { name: 'liveness', values: ['Unheard', 'Fresh', 'Stale', 'Braked', 'Superseded'] },
+  },
+  ppn_pairing_refused_total: {
+    type: 'counter',
+    help: 'Connections at the pairing port that ended without a machine joining, by reason',
+    label: {
+      name: 'reason',
+      values: [
+        'TooManyOpen',
+        'TooManyFromSource',
+        'TooFast',
+        'TooSlow',
+        'Silent',
+        'HungUp',
+        'FrameTooLong',
+        'Malformed',
+        'OutOfOrder',
+        'VersionUnknown',
+        'BadShare',
+        'NotConfirmed',
+        'CommitmentBroken',
+        'BadSeal',
+        'Refused',
+        'UnknownMessage',
+        ...Object.keys(CEREMONY_REFUSALS),
+      ],
+    },
   },
   ppn_term: { type: 'gauge', help: 'Term of this authority' },
   ppn_superseded: { type: 'gauge', help: '1 when this authority has found that it is not the newest' },

@@ -19,9 +19,9 @@ export interface FrameReader {
 
 /**
  * Cuts a stream into frames of at most `limit` bytes and hands each, as a copy, to `onFrame`. Holds no more than the
- * bytes that have come: a length alone reserves nothing.
+ * bytes that have come: a length alone reserves nothing. A `limit` that is a function is asked anew for every frame.
  */
-export function frameReader(limit: number, onFrame: (frame: Uint8Array) => void): FrameReader {
+export function frameReader(limit: number | (() => number), onFrame: (frame: Uint8Array) => void): FrameReader {
   let chunks: Uint8Array[] = []
   let have = 0
   /** Bytes needed before there is anything to do. */
@@ -32,8 +32,9 @@ export function frameReader(limit: number, onFrame: (frame: Uint8Array) => void)
     const flat = chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks)
     chunks = [flat]
     const length = new DataView(flat.buffer, flat.byteOffset, flat.byteLength).getUint32(0)
-    if (length > limit) {
-      failure = new PpnError('FrameTooLong', { length, limit })
+    const most = typeof limit === 'number' ? limit : limit()
+    if (length > most) {
+      failure = new PpnError('FrameTooLong', { length, limit: most })
       chunks = []
       throw failure
     }

@@ -39,6 +39,14 @@ function peersOf(world: ControllerWorld, name: string): ObjectKey[] {
   return !node || node.spec.role === 'hub' || authority ? allNodes(world) : hubs(world)
 }
 
+/** Pairings of a node. */
+function pairings(world: ControllerWorld, of: (node: string) => boolean): ObjectKey[] {
+  return world.store
+    .list('Pairing')
+    .filter(({ spec }) => of(spec.nodeName))
+    .map(objectKey)
+}
+
 /** Nodes that have no address yet may be waiting for one that is free now. */
 function addressless(world: ControllerWorld): ObjectKey[] {
   return world.index
@@ -63,7 +71,8 @@ function dependentKeys(world: ControllerWorld, key: ObjectKey, change: Change): 
     case 'Mesh':
       return [...meshes(world), ...allNodes(world)]
     case 'Pairing':
-      return []
+      // Its rendezvous may be free now.
+      return pairings(world, () => true)
     case 'ResourcePool':
       return [nodeKey(name), ...archivesOf(world, name)]
     case 'Archive':
@@ -71,7 +80,14 @@ function dependentKeys(world: ControllerWorld, key: ObjectKey, change: Change): 
     case 'Node':
       if (change === 'seen' || change === 'bundle')
         return [key, ...residents(world, name), ...world.index.leavingNodes().filter((other) => other !== key)]
-      return [key, ...peersOf(world, name), ...meshes(world), ...residents(world, name), ...addressless(world)]
+      return [
+        key,
+        ...peersOf(world, name),
+        ...meshes(world),
+        ...residents(world, name),
+        ...addressless(world),
+        ...pairings(world, (node) => node === name),
+      ]
   }
 }
 

@@ -48,7 +48,7 @@ export function spread(world: ControllerWorld, enqueue: Enqueue, key: ObjectKey,
 
 /** Wires every edge until `signal` aborts, and runs everything once the store has synced. */
 export function wireEdges(world: ControllerWorld, index: LiveIndex, enqueue: Enqueue, signal: AbortSignal): void {
-  const { store, fleet, bundles, registry, clock } = world
+  const { store, fleet, bundles, registry, ceremonies, clock } = world
   const told = new Map<ObjectKey, AnyObject>()
   const run = (key: ObjectKey, reason: string, priority: 0 | 1 | 2) =>
     enqueue(CONTROLLER_OF[parseKey(key).kind], key, reason, { priority })
@@ -98,6 +98,11 @@ export function wireEdges(world: ControllerWorld, index: LiveIndex, enqueue: Enq
     onNode('seen', 'acceptance')(object.metadata.name)
   }
 
+  const onCeremony = (uid: string) => {
+    const pairing = store.list('Pairing').find((object) => object.metadata.uid === uid)
+    if (pairing) run(objectKey(pairing), 'its ceremony', 2)
+  }
+
   const stops = [
     store.subscribe((event) => {
       index.take(event)
@@ -106,6 +111,7 @@ export function wireEdges(world: ControllerWorld, index: LiveIndex, enqueue: Enq
     fleet.subscribe(onNode('seen', 'telemetry')),
     bundles.subscribe(onNode('bundle', 'bundle')),
     registry.subscribe(onNode('enrolled', 'enrolment')),
+    ceremonies.subscribe(onCeremony),
   ]
   const unsubscribe = () => {
     for (const stop of stops) stop()

@@ -37,6 +37,10 @@ export const pairingSpec = z
       .regex(/^[0-9]{6}$/)
       .optional()
       .describe('Six digits, typed from the screen of the joining node. Set once.'),
+    replace: z
+      .boolean()
+      .optional()
+      .describe('The machine takes the place of the one that has this name now, whose keys are worthless then.'),
     decision: z.enum(['Approve', 'Deny']).optional().describe('What the operator decided. Set once.'),
   })
   .refine((p) => (p.code === undefined) !== (p.codeSecretRef === undefined), {

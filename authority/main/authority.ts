@@ -7,7 +7,7 @@ import { rememberSevered } from '../../controllers/node/severed.ts'
 import type { World } from '../../controllers/ports/world.ts'
 import { createManager, type Manager } from '../../controllers/runtime/manager.ts'
 import type { SequenceMark, Term } from '../../protocol/ids.ts'
-import { toBase64 } from '../../protocol/keys.ts'
+import { fingerprint, toBase64 } from '../../protocol/keys.ts'
 import { createAllocator, type DurableAllocator } from '../allocation/allocator.ts'
 import { AUDIT_FILE, type Audit, auditTo } from '../audit.ts'
 import { type Brake, fileBrake } from '../brake.ts'
@@ -15,6 +15,9 @@ import { createPublisher, type Publisher } from '../bundles/publisher.ts'
 import { syncPusher } from '../bundles/push.ts'
 import { type LoadedKeys, loadOrCreateKeys, OPERATOR_ADVICE } from '../keys/keys.ts'
 import { noMetrics, promMetrics } from '../metrics.ts'
+import { createDesk } from '../pairing/desk.ts'
+import { awaitFirstBundle } from '../pairing/first-bundle.ts'
+import { pairingPort } from '../pairing/open-port.ts'
 import { type NodeRegistry, openRegistry } from '../registry/registry.ts'
 import { type Roster, rosterOf } from '../roster.ts'
 import { lastConnected } from '../term/last-connected.ts'
@@ -131,6 +134,8 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     signingPublicKey: toBase64(signing.publicKey),
   }
   const operatorKey = toBase64(operator.publicKey)
+  const port = pairingPort({ clock, log, changed: () => controllers.refresh('the pairing port') })
+  const desk = createDesk({ clock, log, records: store.records, unavailable: port.unavailable })
   const world: World = {
     clock,
     log,
@@ -140,6 +145,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     bundles: publisher,
     allocator,
     registry,
+    ceremonies: desk,
     authority: {
       keys: () => [publicKeys],
       operatorKey: () => operatorKey,
@@ -214,6 +220,22 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     },
     running,
   )
+
+  if (options.pairing)
+    port.open(
+      {
+        ...options.pairing,
+        port: effectiveMesh(world).spec.ports.pairing,
+        clock,
+        random,
+        log,
+        metrics,
+        desk,
+        authorityFingerprint: fingerprint(signing.publicKey),
+        firstBundle: (node, until) => awaitFirstBundle({ clock, firstBundle: publisher.firstBundle }, node, until),
+      },
+      running,
+    )
 
   return {
     controllers,

@@ -25,6 +25,8 @@ export interface AuthorityOptions {
   metrics?: PromRegistry
   /** 5 s by default; 0 in tests that have nobody to listen for. */
   listenMs?: number
+  /** Where machines call to join (section 7.4); nowhere when absent. The port is the Mesh's. */
+  pairing?: { transport: Transport; address: string }
   /** Versions of bundles written and of telemetry read; the built-in tables when absent. */
   versions?: Pick<WireVersions, 'bundle' | 'telemetry'>
 }

@@ -26,6 +26,7 @@ const line = z.discriminatedUnion('type', [
     enrolmentId: id,
     identity: nodeIdentity,
     how: z.enum(['declared', 'simulated', 'paired']),
+    confirmedBy: z.enum(['person', 'trustCode']).optional(),
   }),
   z.strictObject({ type: z.literal('retire'), atMs: z.int(), node: z.string(), enrolmentId: id, reason: z.string() }),
   // After a restore: lines up to this head are known to be lost, and numbering goes on above it.
@@ -138,11 +139,18 @@ export async function openRegistry(options: RegistryOptions): Promise<NodeRegist
   return {
     of: (node) => active.get(node),
     list: () => [...active.values()].sort((a, b) => (a.node < b.node ? -1 : 1)),
-    enrol: (node, nodeId, identity, how) =>
+    enrol: (node, nodeId, identity, how, confirmedBy) =>
       exclusive(async () => {
         const settled = refusal(node, nodeId, identity)
         if (settled) return settled
-        const enrolment: Enrolment = { node, nodeId, enrolmentId: randomId(random), identity: { ...identity }, how }
+        const enrolment: Enrolment = {
+          node,
+          nodeId,
+          enrolmentId: randomId(random),
+          identity: { ...identity },
+          how,
+          ...(confirmedBy && { confirmedBy }),
+        }
         await write({ type: 'enrol', atMs: clock.now(), ...enrolment })
         return { ok: true, enrolment }
       }),

@@ -10,6 +10,7 @@ import type { RandomBytes } from '../../base/random.ts'
 import type { Hold } from '../../controllers/common/world.ts'
 import { buildControllers } from '../../controllers/index.ts'
 import type { WantedContent } from '../../controllers/ports/bundles.ts'
+import type { Ceremonies } from '../../controllers/ports/ceremonies.ts'
 import type { Enrolment, Registry } from '../../controllers/ports/registry.ts'
 import type { SourceProblem, StoredRecord } from '../../controllers/ports/store.ts'
 import type { World } from '../../controllers/ports/world.ts'
@@ -125,6 +126,15 @@ export async function rehearse({ accepted, declared, nowMs, random }: RehearseOp
     const { capacity, retainedDisks } = store.get('Node', node)?.status ?? {}
     return { capacity, ...(retainedDisks && { retainedDisks: retainedDisks as never }) }
   })
+  // A rehearsal lets nobody in; Pairings are acts of a person, not of the folder.
+  const noCeremonies: Ceremonies = {
+    unavailable: () => 'this is a rehearsal',
+    holder: () => undefined,
+    open: () => {},
+    close: () => {},
+    view: () => ({ failures: 0, exchanging: false }),
+    subscribe: () => () => {},
+  }
   const world: World = {
     clock,
     log: silentLogger(),
@@ -133,6 +143,7 @@ export async function rehearse({ accepted, declared, nowMs, random }: RehearseOp
     bundles,
     commands,
     allocator,
+    ceremonies: noCeremonies,
     registry: machinesSetUp(() => store.list('Node'), allocator.nodeIdIfAny),
     authority: {
       keys: () => [

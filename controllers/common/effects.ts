@@ -1,5 +1,7 @@
 // What a plan wants done, as data: a test compares it with toEqual, `ppn diff` prints it, `perform` does it.
 // An effect concerns the planned object itself unless it names another.
+
+import type { CeremonyRefusal } from '../../api/ceremony.ts'
 import type { ObjectKey } from '../../api/meta.ts'
 import type { StatusOf } from '../../api/v1alpha1/index.ts'
 import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
@@ -7,8 +9,9 @@ import type { Slot } from '../../protocol/ids.ts'
 import type { Move } from '../move/record.ts'
 import type { AddressResult, SlotResult } from '../ports/allocator.ts'
 import type { WantedContent } from '../ports/bundles.ts'
+import type { OpenCeremony } from '../ports/ceremonies.ts'
 import type { WantedCommand } from '../ports/commands.ts'
-import type { EnrolResult } from '../ports/registry.ts'
+import type { EnrolResult, PairedBy } from '../ports/registry.ts'
 import type { EventType } from '../ports/world.ts'
 
 export type Effect =
@@ -23,6 +26,8 @@ export type Effect =
   /** For the node itself (the answer) or for another that was there before it. `avoid`: declared by others. */
   | { type: 'claimAddress'; node: AddressClaimant; cidr: string; wanted?: string; avoid: string[] }
   | { type: 'enrol'; identity: NodeIdentity }
+  /** The machine of a ceremony gets the name; `replace`: whoever has it loses it first. */
+  | { type: 'enrolPaired'; node: { uid: string; name: string }; identity: NodeIdentity; by: PairedBy; replace: boolean }
   | { type: 'place'; node: string; floorMiB: number; maxMiB: number; adoptDisk?: string }
   /** The node's address goes into quarantine. */
   | { type: 'releaseAddress' }
@@ -41,6 +46,11 @@ export type Effect =
   | { type: 'removeFinalizer' }
   /** From here on the object returning to its source makes a new object. Durable before any later effect. */
   | { type: 'commitDeletion' }
+  /** Level triggered: the ceremony as it shall be. */
+  | { type: 'openCeremony'; ceremony: OpenCeremony }
+  | { type: 'closeCeremony'; reason: CeremonyRefusal }
+  /** The object itself, made by an act of a person, has served its time. */
+  | { type: 'removeAct' }
   /** Others look again: something they depend on came to pass by time alone. */
   | { type: 'wake'; keys: ObjectKey[]; reason: string }
   /** Run again after this long even if nothing changes. */
@@ -63,5 +73,10 @@ export interface Answers {
 
 /** The effects that ask; when a plan holds one, it is made again once the answer is there. */
 export function asks(effect: Effect): boolean {
-  return effect.type === 'claimAddress' || effect.type === 'enrol' || effect.type === 'place'
+  return (
+    effect.type === 'claimAddress' ||
+    effect.type === 'enrol' ||
+    effect.type === 'enrolPaired' ||
+    effect.type === 'place'
+  )
 }

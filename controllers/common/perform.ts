@@ -59,6 +59,15 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
       done.answers.enrol = await registry.enrol(name, nodeId, effect.identity, 'declared')
       return
     }
+    case 'enrolPaired': {
+      const { node, identity, by, replace } = effect
+      const nodeId = await allocator.nodeId(node.uid, node.name)
+      const holder = registry.of(node.name)
+      const same = holder?.identity.signingPublicKey === identity.signingPublicKey
+      if (replace && holder && !same) await registry.retire(node.name, 'replaced in a ceremony')
+      done.answers.enrol = await registry.enrol(node.name, nodeId, identity, 'paired', by)
+      return
+    }
     case 'place': {
       const { node, floorMiB, maxMiB, adoptDisk } = effect
       done.answers.place = await allocator.place({ uid, key, node, floorMiB, maxMiB, adoptDisk })
@@ -92,6 +101,12 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
       return world.changed(key, 'epoch raised')
     case 'record':
       return writeRecord(store.records, effect.key, effect.value)
+    case 'openCeremony':
+      return world.ceremonies.open(effect.ceremony)
+    case 'closeCeremony':
+      return world.ceremonies.close(uid, effect.reason)
+    case 'removeAct':
+      return store.remove(key)
     case 'addFinalizer':
       return store.addFinalizer(key, uid, FINALIZER)
     case 'removeFinalizer':

@@ -1,13 +1,32 @@
 import { reconcileWith } from '../common/converge.ts'
+import type { Answers } from '../common/effects.ts'
 import type { ControllerWorld } from '../common/world.ts'
 import type { ControllerSpec } from '../ports/reconciler.ts'
-import { type PairingObserved, planPairing } from './plan.ts'
+import { type PairingObject, type PairingObserved, planPairing } from './plan.ts'
+import { type PairingRecord, pairingRecord } from './record.ts'
 
-async function observePairing(world: ControllerWorld): Promise<PairingObserved> {
-  return { nowMs: world.clock.now() }
+async function observePairing(
+  world: ControllerWorld,
+  pairing: PairingObject,
+  answers: Answers,
+): Promise<PairingObserved> {
+  const { ceremonies, store, clock } = world
+  const { uid } = pairing.metadata
+  const node = store.get('Node', pairing.spec.nodeName)
+  const deleting = node?.metadata.deletionTimestamp !== undefined
+  return {
+    nowMs: clock.now(),
+    record: store.records.get(pairingRecord(uid))?.value as PairingRecord | undefined,
+    view: ceremonies.view(uid),
+    holder: ceremonies.holder(pairing.spec.rendezvous),
+    unavailable: ceremonies.unavailable(),
+    node: node && !deleting ? { uid: node.metadata.uid, name: node.metadata.name } : undefined,
+    act: store.isAct(`Pairing/${pairing.metadata.name}`),
+    answers,
+  }
 }
 
-const pairingPlanner = { kind: 'Pairing', observe: observePairing, plan: planPairing } as const
+export const pairingPlanner = { kind: 'Pairing', observe: observePairing, plan: planPairing } as const
 
 export function pairingController(world: ControllerWorld): ControllerSpec {
   return {

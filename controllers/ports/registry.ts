@@ -2,6 +2,9 @@
 import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
 import type { EnrolmentId, NodeId } from '../../protocol/ids.ts'
 
+/** Who said at the machine that the digits were the same. */
+export type PairedBy = 'person' | 'trustCode'
+
 export interface Enrolment {
   node: string
   nodeId: NodeId
@@ -9,6 +12,8 @@ export interface Enrolment {
   identity: NodeIdentity
   /** declared: from Node.spec.identity; simulated; paired. */
   how: 'declared' | 'simulated' | 'paired'
+  /** With `paired` only. */
+  confirmedBy?: PairedBy
 }
 
 export type EnrolResult =
@@ -19,7 +24,13 @@ export interface Registry {
   of(node: string): Enrolment | undefined
   list(): Enrolment[]
   /** Idempotent for the same node and keys. One durable line before it resolves. */
-  enrol(node: string, nodeId: NodeId, identity: NodeIdentity, how: Enrolment['how']): Promise<EnrolResult>
+  enrol(
+    node: string,
+    nodeId: NodeId,
+    identity: NodeIdentity,
+    how: Enrolment['how'],
+    confirmedBy?: PairedBy,
+  ): Promise<EnrolResult>
   /** The node left: a durable line; its keys may be enrolled again. */
   retire(node: string, reason: string): Promise<void>
   head(): { count: number; hash: string }

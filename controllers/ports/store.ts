@@ -84,6 +84,10 @@ export interface Store {
   commitDeletion(key: ObjectKey, uid: string): Promise<void>
   /** Objects made by an act of a person rather than by the source (Pairing in standalone). */
   create(kind: Kind, name: string, spec: unknown): Promise<AnyObject>
+  /** Made by `create`, rather than declared in the source. */
+  isAct(key: ObjectKey): boolean
+  /** Replaces the spec of an object of `create`. Throws Immutable where it touches what never changes. */
+  amend(key: ObjectKey, spec: unknown): Promise<AnyObject>
   /** Marks an object of `create` for deletion. */
   remove(key: ObjectKey): Promise<void>
 }

@@ -4,6 +4,7 @@ import type { Logger } from '../../base/log.ts'
 import type { BundleAuthority } from '../../protocol/bundle/document.ts'
 import type { Allocator } from './allocator.ts'
 import type { Bundles } from './bundles.ts'
+import type { Ceremonies } from './ceremonies.ts'
 import type { Commands } from './commands.ts'
 import type { Fleet } from './fleet.ts'
 import type { Registry } from './registry.ts'
@@ -43,6 +44,7 @@ export interface World {
   bundles: Bundles
   allocator: Allocator
   registry: Registry
+  ceremonies: Ceremonies
   authority: AuthorityFacts
   events: EventRecorder
 }

@@ -1,6 +1,6 @@
 // The Store port in a page: objects that a test puts and takes, records in a map. No rules of its own.
 import { isDeepStrictEqual } from 'node:util'
-import { FINALIZER, type Kind, keyOf, type ObjectKey, type ObjectMeta } from '../../api/meta.ts'
+import { FINALIZER, type Kind, keyOf, type ObjectKey, type ObjectMeta, parseKey } from '../../api/meta.ts'
 import { type AnyObject, NAMESPACED, type PpnObject, SPEC_SCHEMA } from '../../api/v1alpha1/index.ts'
 import type { Clock } from '../../base/clock.ts'
 import { PpnError } from '../../base/errors.ts'
@@ -113,6 +113,11 @@ export function fakeStore(clock: Clock, state: FakeState = fakeState()): FakeSto
       if (holds(key, uid)) committed.add(uid)
     },
     async create(kind, name, spec) {
+      return this.put(kind, name, spec) as unknown as AnyObject
+    },
+    isAct: () => true,
+    async amend(key, spec) {
+      const { kind, name } = parseKey(key)
       return this.put(kind, name, spec) as unknown as AnyObject
     },
     async remove(key) {

@@ -8,6 +8,7 @@ import type { NodeReport } from '../../protocol/telemetry/report.ts'
 import { type VirtualClock, virtualClock } from '../../testing/virtual-clock.ts'
 import type { Allocator, Placement } from '../ports/allocator.ts'
 import type { BundleState, Bundles, WantedContent } from '../ports/bundles.ts'
+import type { Ceremonies, CeremonyView, OpenCeremony } from '../ports/ceremonies.ts'
 import type { Commands, WantedCommand } from '../ports/commands.ts'
 import type { Fleet, NodeView } from '../ports/fleet.ts'
 import type { Enrolment, Registry } from '../ports/registry.ts'
@@ -59,6 +60,15 @@ interface RecordedEvent {
   message: string
 }
 
+interface FakeCeremonies extends Ceremonies {
+  /** By the Pairing's uid. */
+  opened: Map<string, OpenCeremony>
+  /** `UID REASON`, in order. */
+  closed: string[]
+  /** Something happens on a line. */
+  see(uid: string, view: Partial<CeremonyView>): void
+}
+
 export interface FakeWorld extends World {
   clock: VirtualClock
   store: FakeStore
@@ -66,6 +76,7 @@ export interface FakeWorld extends World {
   bundles: FakeBundles
   commands: FakeCommands
   registry: Registry & { retired: string[] }
+  ceremonies: FakeCeremonies
   recorded: RecordedEvent[]
   setBrake(set: boolean): void
   /** Puts a Node with keys of its own. */
@@ -306,6 +317,29 @@ function fakeRegistry(lines: Map<string, Enrolment>): FakeWorld['registry'] {
   }
 }
 
+function fakeCeremonies(): FakeCeremonies {
+  const opened = new Map<string, OpenCeremony>()
+  const views = new Map<string, CeremonyView>()
+  const { tell, subscribe } = listenersOf()
+  const fake: FakeCeremonies = {
+    opened,
+    closed: [],
+    unavailable: () => undefined,
+    holder: (rendezvous) => [...opened.values()].find((open) => open.rendezvous === rendezvous)?.uid,
+    open: (ceremony) => void opened.set(ceremony.uid, ceremony),
+    close(uid, reason) {
+      if (opened.delete(uid)) fake.closed.push(`${uid} ${reason}`)
+    },
+    view: (uid) => views.get(uid) ?? { failures: 0, exchanging: false },
+    see(uid, view) {
+      views.set(uid, { failures: 0, exchanging: false, ...view })
+      tell(uid)
+    },
+    subscribe,
+  }
+  return fake
+}
+
 interface FakeAllocation {
   addresses: Map<string, { name: string; address: string; state: 'Held' | 'Quarantined' }>
   placements: Map<string, Placement>
@@ -343,6 +377,7 @@ export function fakeWorld(durable: FakeDurable = fakeDurable(), clock: VirtualCl
     commands: fakeCommands(),
     allocator: fakeAllocator(clock, durable),
     registry: fakeRegistry(durable.lines),
+    ceremonies: fakeCeremonies(),
     authority: {
       keys: () => [
         {

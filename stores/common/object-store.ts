@@ -1,6 +1,7 @@
 // The part of a store that is the same whatever the source: objects, their lives, their listeners, their memory.
 
 import { isDeepStrictEqual } from 'node:util'
+import { immutableBreaches } from '../../api/immutable.ts'
 import { API_VERSION, type Kind, keyOf, type ObjectKey } from '../../api/meta.ts'
 import { DEFAULT_NAMESPACE } from '../../api/parse.ts'
 import { type AnyObject, NAMESPACED, type PpnObject } from '../../api/v1alpha1/index.ts'
@@ -205,6 +206,22 @@ export function objectStore({ persistence, clock, random, log, watching }: Objec
       behind.flush({ rows: [row], gone: [] })
       replace(key, row)
       return row.object as AnyObject
+    },
+    isAct: (key) => table.rows.get(key)?.origin === 'act',
+    async amend(key, spec) {
+      const row = table.rows.get(key)
+      if (!row || isTombstone(row)) throw new PpnError('ObjectNotFound', { key })
+      if (row.origin !== 'act') throw new PpnError('DeclaredInFolder', { key, file: row.file ?? 'the source' })
+      const { kind, metadata } = row.object
+      const { name, labels, annotations } = metadata
+      const draft = draftOrThrow({ apiVersion: API_VERSION, kind, metadata: { name, labels, annotations }, spec })
+      const [field] = immutableBreaches(kind, row.object.spec, draft.spec)
+      if (field !== undefined) throw new PpnError('ImmutableField', { key, field })
+      const changed = !isDeepStrictEqual(row.object.spec, draft.spec)
+      const next = redeclared(row, draft, undefined, changed, stamp())
+      behind.flush({ rows: [next], gone: [] })
+      replace(key, next)
+      return next.object
     },
     async remove(key) {
       const row = table.rows.get(key)

@@ -26,6 +26,9 @@ export interface RecordedEvent {
   message: string
 }
 
+/** Where machines call to join: not a mesh address. */
+export const PAIRING_ADDRESS = '203.0.113.1'
+
 /** The authority's folder and its database. */
 export interface AuthorityState {
   files: Map<string, Uint8Array>
@@ -40,6 +43,8 @@ export interface FleetOptions {
   authority?: Partial<AuthorityOptions>
   /** What a node's agent speaks, asked for at each of its starts; the built-in tables when absent. */
   versions?(node: string): WireVersions | undefined
+  /** Nodes whose machine nobody sets up: it joins by itself. */
+  joining?: readonly string[]
 }
 
 export interface Fleet {
@@ -51,6 +56,8 @@ export interface Fleet {
   events: RecordedEvent[]
   /** The authority's folder, by path. */
   readonly files: Map<string, Uint8Array>
+  /** The machine behind a Node that joins by itself; neither enrolled nor started. */
+  machine(name: string): Promise<SimulatedNode>
   /** The agent's and the machine's folder of a node, by path: `agent/marks`, ... */
   nodeFiles(name: string): Map<string, Uint8Array>
   object(kind: Kind, name: string, namespace?: string): AnyObject | undefined
@@ -183,6 +190,7 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
         clock: itsClock,
         random,
         log: silentLogger(),
+        pairing: { transport: mortalTransport(network.transport(), life), address: PAIRING_ADDRESS },
         ...options.authority,
       },
       stop.signal,
@@ -192,7 +200,7 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
     // What `ppn up --simulate` does: a machine for every declared node, as soon as it has an address.
     const provisioning = new Set<string>()
     const look = (name: string) => {
-      if (life.dead || nodes.has(name) || provisioning.has(name)) return
+      if (life.dead || nodes.has(name) || provisioning.has(name) || options.joining?.includes(name)) return
       provisioning.add(name)
       void provision(now, itsClock, name).finally(() => provisioning.delete(name))
     }
@@ -243,6 +251,14 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
       return disk.files
     },
     nodeFiles: filesOf,
+    async machine(name) {
+      const object = live().store.get('Node', name)
+      const address = object && live().authority.allocator.addressOf(object.metadata.uid)
+      if (!address) throw new Error(`${name} has no address yet`)
+      const made = await machineOf(name, address, object.spec.endpoint === undefined)
+      nodes.set(name, made)
+      return made
+    },
     get store() {
       return live().store
     },

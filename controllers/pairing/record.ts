@@ -1,0 +1,14 @@
+// What must be known of a ceremony after a restart of the authority.
+import type { CeremonyRefusal } from '../../api/ceremony.ts'
+import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
+
+export interface PairingRecord {
+  /** Clock.now() of first sight: the window begins. */
+  startedMs: number
+  /** Whose digits the operator typed: the keys of that machine, whatever line it calls from later. */
+  matched?: NodeIdentity
+  /** How it ended; never changes. */
+  end?: { phase: 'Approved' | 'Denied' | 'Expired' | 'Burned'; atMs: number; why?: CeremonyRefusal }
+}
+
+export const pairingRecord = (uid: string) => `pairing/${uid}`
