@@ -34,6 +34,7 @@ export interface ReloadOptions {
 export function watchConfig(options: ReloadOptions, signal: AbortSignal): { look(): Promise<void> } {
   const { clock, log } = options
   let known: string | undefined
+  let complaint: string | undefined
   let level: string = options.before.log.level
   let timer: Timer | undefined
 
@@ -59,8 +60,8 @@ export function watchConfig(options: ReloadOptions, signal: AbortSignal): { look
       take(file, text)
     } catch (error) {
       const said = placed(error)
-      if (said === known) return
-      known = said
+      if (said === complaint) return
+      complaint = said
       log.error({ err: said }, 'the configuration cannot be taken; the agent goes on with what it has')
     }
   }

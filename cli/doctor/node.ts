@@ -4,8 +4,8 @@ import type { MachineFacts } from './machine.ts'
 
 export interface NodeFacts extends MachineFacts {
   uid: number
-  /** CapEff of /proc/self/status. */
-  capabilities: bigint
+  /** Names of those that the agent needs and this process lacks. */
+  missingCapabilities: readonly string[]
   /** Programs that are on the path. */
   programs: ReadonlySet<string>
   /** Loaded, built in, or to be had by modprobe. */
@@ -40,13 +40,18 @@ const CAPABILITIES = {
   CAP_NET_ADMIN: 12,
 } as const
 
+/** From the text of /proc/self/status (proc(5)). */
+export function missingCapabilities(status: string): string[] {
+  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`)
+  return Object.entries(CAPABILITIES).flatMap(([name, bit]) => (((effective >> BigInt(bit)) & 1n) === 0n ? [name] : []))
+}
+
 export const NODE_CHECKS: Check<NodeFacts>[] = [
-  ({ uid, capabilities }) => {
-    const missing = Object.entries(CAPABILITIES).filter(([, bit]) => ((capabilities >> BigInt(bit)) & 1n) === 0n)
+  ({ uid, missingCapabilities: missing }) => {
     if (missing.length === 0) return ok('rights', uid === 0 ? 'root' : `user ${uid} with the capabilities needed`)
     return lacks(
       'rights',
-      `${uid === 0 ? 'root' : `user ${uid}`} without ${missing.map(([name]) => name).join(', ')}`,
+      `${uid === 0 ? 'root' : `user ${uid}`} without ${missing.join(', ')}`,
       uid === 0 ? 'give the container these capabilities' : 'run ppn doctor as root, as the service does',
     )
   },

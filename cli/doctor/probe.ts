@@ -20,7 +20,7 @@ import { checkStateFolder } from '../../stores/sqlite/state-folder.ts'
 import { type Service, unitName } from '../service/units.ts'
 import type { AuthorityFacts } from './authority.ts'
 import type { MachineFacts } from './machine.ts'
-import type { NodeFacts } from './node.ts'
+import { missingCapabilities, type NodeFacts } from './node.ts'
 
 interface Probe {
   processes: Processes
@@ -153,7 +153,7 @@ export async function nodeFacts(probe: Probe, config: AgentConfig): Promise<Node
   return {
     ...(await machineFacts(probe, 'agent', config.state)),
     uid: process.getuid?.() ?? -1,
-    capabilities: BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(await text('/proc/self/status'))?.[1] ?? '0'}`),
+    missingCapabilities: missingCapabilities(await text('/proc/self/status')),
     programs,
     kernelWireGuard:
       existsSync('/sys/module/wireguard') ||
