@@ -44,7 +44,9 @@ export function runBalloonLoop(options: BalloonLoopOptions, signal: AbortSignal)
     const running: BalloonVm[] = content.archives.flatMap((definition) => {
       const vm = vms.get(definition.id)
       if (vm?.lifecycle !== 'running') return []
-      const { id, floorMiB, maxMiB, slot } = definition
+      const { id, floorMiB, slot } = definition
+      // More than it was started with a guest cannot have, whatever its definition says since.
+      const maxMiB = Math.min(definition.maxMiB, vm.maxMiB ?? definition.maxMiB)
       const { memoryActualMiB: actualMiB, memoryTargetMiB: targetMiB, balloon } = vm
       return [{ id, floorMiB, maxMiB, weight: options.weight(slot) ?? DEFAULT_WEIGHT, actualMiB, targetMiB, balloon }]
     })
@@ -66,7 +68,10 @@ export function runBalloonLoop(options: BalloonLoopOptions, signal: AbortSignal)
     })
     memory = plan.memory
     // All at once: a guest that is slow to answer holds up no other.
-    const told = await Promise.allSettled(plan.targets.map(({ id, target }) => drivers.vm.setMemoryTarget(id, target)))
+    const floors = new Map(running.map((vm) => [vm.id, vm.floorMiB]))
+    const told = await Promise.allSettled(
+      plan.targets.map(({ id, target }) => drivers.vm.setMemoryTarget(id, target, floors.get(id))),
+    )
     for (const outcome of told)
       if (outcome.status === 'rejected') log.warn({ err: String(outcome.reason) }, 'a guest was not told its target')
     if (plan.targets.length > 0) options.changed()

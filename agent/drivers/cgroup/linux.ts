@@ -65,6 +65,8 @@ export function linuxCgroup(options: LinuxCgroupOptions): CgroupDriver {
     }
   }
   const share = async (): Promise<void> => {
+    // A VM that has ended weighs nothing.
+    groups.tidy()
     const weights = groups.weights()
     if (reserved !== undefined && weights.length > 0) await set(groups.all, weightOfAll(weights, reserved))
   }
