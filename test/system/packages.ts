@@ -14,6 +14,7 @@ const NEEDED: Record<string, string> = {
   busybox: 'busybox-static',
   mke2fs: 'e2fsprogs',
   as: 'binutils',
+  openssl: 'openssl',
   depmod: 'kmod',
   mmdebstrap: 'mmdebstrap',
 }
