@@ -47,6 +47,7 @@ test('there is every verb', () => {
     'brake',
     'completion',
     'confirm',
+    'console',
     'delete',
     'describe',
     'diff',

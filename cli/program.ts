@@ -41,6 +41,7 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option('--once', 'end when everything is Ready: with 0, or at --timeout with another code and the reasons')
     .option('--timeout <duration>', 'with --once: give up after this long, e.g. 90s or 5m', '2m')
     .option('--metrics-port <port>', 'port on 127.0.0.1 for /metrics, /healthz and /readyz; 0 picks one', '9180')
+    .option('--pairing-address <address>', 'where machines call to join (default: everywhere; nowhere with --simulate)')
     .option('--plain', 'plain lines even on a terminal')
     .action(async (dir, options) =>
       done(await (await import('./verbs/up.ts')).up(io, dir, { ...program.opts(), ...options })),
@@ -52,6 +53,7 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option('--fleet <dir>', 'the folder that declares the fleet', '/etc/ppn/fleet')
     .option('--state <dir>', 'its state folder', '/var/lib/ppn-authority')
     .option('--metrics-port <port>', 'port on 127.0.0.1 for /metrics, /healthz and /readyz', '9180')
+    .option('--pairing-address <address>', 'where machines call to join', '::')
     .action(async (options) =>
       done(await (await import('./verbs/authority.ts')).authority(io, { ...program.opts(), ...options })),
     )
@@ -183,6 +185,23 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .addOption(output('text', 'json'))
     .action(async (options) => done(await (await import('./verbs/keys.ts')).keys(io, options)))
 
+  program
+    .command('join')
+    .description('let this machine join a fleet: shows a code for the operator, compares digits, takes its first bundle')
+    .argument('<address>', 'host name or address of the authority, with a port if it is not 9202')
+    .option('--trust-code', 'nobody sits here to compare the digits; the registry will say so')
+    .option('--state-dir <dir>', 'state folder of the agent', AGENT_STATE)
+    .action(async (address, options) =>
+      done(await (await import('./verbs/join.ts')).join(io, address, { ...program.opts(), ...options })),
+    )
+  program
+    .command('pair')
+    .description('let in the machine that shows a code (ppn join): asks for what it shows')
+    .requiredOption('--node <name>', 'the declared Node that it becomes')
+    .option('--replace', 'it takes the place of the machine that has this name now')
+    .option(...STATE)
+    .action(async (options) => done(await (await import('./verbs/pair.ts')).pair(io, options)))
+
   const node = program.command('node').description('what concerns one node')
   node
     .command('bundle')
@@ -224,6 +243,17 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option('--authority <fingerprint>', 'fingerprint of the authority; demanded the first time')
     .option('--state-dir <dir>', 'state folder of the agent', AGENT_STATE)
     .action(async (file, options) => done(await (await import('./verbs/agent.ts')).agentImport(io, file, options)))
+
+  program
+    .command('console')
+    .description('the serial console of a virtual machine of this node; Ctrl-] leaves')
+    .argument('<archive>', 'NAME, NAMESPACE/NAME, or the id')
+    .option('--log', 'print what it has said, and end')
+    .option('-f, --follow', 'print what it has said, and go on')
+    .option('--config <file>', 'configuration of the agent (default: /etc/ppn/agent.yaml, which may be missing)')
+    .action(async (archive, options) =>
+      done(await (await import('./verbs/console.ts')).showConsole(io, archive, options)),
+    )
 
   program
     .command('backup')

@@ -7,7 +7,7 @@ import type { ArchiveId } from '../../../../protocol/ids.ts'
 import type { VmSpec } from '../port.ts'
 import { connectQmp } from '../qmp/client.ts'
 import { type Accelerator, qemuArguments, runPaths } from './arguments.ts'
-import { lastWordsOf, trimLog } from './logs.ts'
+import { consoleLogIn, lastWordsOf, trimLog, wordsIn } from './logs.ts'
 import { systemProcessTable } from './process-table.ts'
 import type { QemuWorld } from './world.ts'
 
@@ -33,9 +33,8 @@ export const QEMU_ENV = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LANG: 'C.UTF-8'
 
 export function linuxQemu(options: LinuxQemuOptions): QemuWorld {
   const { clock, runFolder } = options
-  const logs = path.join(options.stateFolder, 'consoles')
-  const consoleLog = (id: ArchiveId) => path.join(logs, `${id}.log`)
-  const words = (id: ArchiveId) => path.join(logs, `${id}.qemu`)
+  const consoleLog = (id: ArchiveId) => consoleLogIn(options.stateFolder, id)
+  const words = (id: ArchiveId) => wordsIn(options.stateFolder, id)
 
   const makeRunFolder = async (slot: number, user: VmUser | undefined): Promise<void> => {
     const { folder } = runPaths(runFolder, slot)
@@ -54,7 +53,7 @@ export function linuxQemu(options: LinuxQemuOptions): QemuWorld {
       const accelerator = await options.accelerator()
       const user = options.user()
       await makeRunFolder(spec.slot, user)
-      await mkdir(logs, { recursive: true, mode: 0o700 })
+      await mkdir(path.dirname(words(spec.id)), { recursive: true, mode: 0o700 })
       const args = qemuArguments(spec, runPaths(runFolder, spec.slot), accelerator)
       const handles = await Promise.all([
         open(words(spec.id), 'w', 0o600),

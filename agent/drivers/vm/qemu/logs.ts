@@ -1,9 +1,22 @@
 // The guest's console log and QEMU's own words. Law 8: neither leaves the node.
+
 import { copyFile, open, stat, truncate } from 'node:fs/promises'
+import path from 'node:path'
+import type { ArchiveId } from '../../../../protocol/ids.ts'
 
 /** One log and the one before it: at most twice this an archive while an agent runs. */
 export const LOG_LIMIT_BYTES = 1024 * 1024
 const LAST_WORDS_BYTES = 512
+
+/** What the guest wrote to its serial port; the older part beside it in `.1`. */
+export function consoleLogIn(stateFolder: string, id: ArchiveId): string {
+  return path.join(stateFolder, 'consoles', `${id}.log`)
+}
+
+/** What QEMU itself had to say. */
+export function wordsIn(stateFolder: string, id: ArchiveId): string {
+  return path.join(stateFolder, 'consoles', `${id}.qemu`)
+}
 
 /**
  * Moves a log that is too long to `.1` and begins it anew. By copying: QEMU holds the file open, in append mode, so

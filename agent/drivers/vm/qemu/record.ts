@@ -37,24 +37,33 @@ export type VmRecord = z.output<typeof vmRecord>
 export interface VmRecords {
   /** Unreadable ones are set aside: their processes are still found by their argument list. */
   all(): Promise<VmRecord[]>
+  /** Changes nothing: for those who are not the agent. */
+  readable(): Promise<VmRecord[]>
   write(record: VmRecord): Promise<void>
   remove(id: ArchiveId): Promise<void>
 }
 
 export function vmRecordsIn(files: Files): VmRecords {
   const folder = files.sub(FOLDER)
+  const read = async () => {
+    const records: VmRecord[] = []
+    const bad: { name: string; bytes: Uint8Array }[] = []
+    for (const name of await folder.list()) {
+      const bytes = ID.test(name) ? await folder.read(name) : undefined
+      if (!bytes) continue
+      const record = openJson(bytes, vmRecord)
+      if (record?.spec.id === name) records.push(record)
+      else bad.push({ name, bytes })
+    }
+    return { records, bad }
+  }
   return {
     async all() {
-      const records: VmRecord[] = []
-      for (const name of await folder.list()) {
-        const bytes = ID.test(name) ? await folder.read(name) : undefined
-        if (!bytes) continue
-        const record = openJson(bytes, vmRecord)
-        if (record?.spec.id === name) records.push(record)
-        else await setAside(folder, name, bytes)
-      }
+      const { records, bad } = await read()
+      for (const { name, bytes } of bad) await setAside(folder, name, bytes)
       return records
     },
+    readable: async () => (await read()).records,
     write: (record) => folder.write(record.spec.id, sealJson(record)),
     remove: (id) => folder.remove(id),
   }
