@@ -13,6 +13,9 @@ import type { ControllerSpec } from '../ports/reconciler.ts'
 import { type Memory, observeArchive, remembersNothing } from './observe.ts'
 import { planArchive } from './plan.ts'
 
+/** Those that wait for a durable write at the same time share it. */
+const CONCURRENCY = 16
+
 /** As an authority that has just started would plan. */
 const archivePlanner = { kind: 'Archive', observe: observeArchive, plan: planArchive } as const
 
@@ -35,5 +38,6 @@ export function archiveController(world: ControllerWorld): ControllerSpec {
     reconcile: reconcileWith(world, planner, (key) => memories.delete(key)),
     generation: (key) => world.store.getByKey(key)?.metadata.generation ?? 0,
     ready: () => world.store.health().synced,
+    concurrency: CONCURRENCY,
   }
 }

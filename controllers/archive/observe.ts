@@ -1,4 +1,5 @@
 // Everything the plan of an Archive looks at, read from the ports.
+import { FINALIZER } from '../../api/meta.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import type { BundlePool } from '../../protocol/bundle/document.ts'
 import type { Op } from '../../protocol/command/ops.ts'
@@ -62,7 +63,8 @@ export async function observeArchive(
   const going = isDeletionGoing(archive, begun, hold !== undefined)
   const ops =
     placement && report ? opsOf(world, asToBe(world, archive, going), placement, report, own, defined, memory) : []
-  const { verdict } = verdictFor(world, archive)
+  // Without the finalizer nothing is planned but to put it there; at a fleet's first sight that is every archive.
+  const { verdict } = archive.metadata.finalizers.includes(FINALIZER) ? verdictFor(world, archive) : {}
   const noSlot = place?.ok === false
   const question = { verdict, noSlot, ops, report: own, deleting: going, before: memory.transfer }
   const move = placement && observeMove(world, archive, { placement, ...question })
