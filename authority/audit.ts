@@ -1,4 +1,4 @@
-// Every command, publication, refusal and confirmation, one line each, in the chained log `audit.jsonl`. Lines of
+// Every command, publication, refusal and confirmation, one line each, in the chained log `audit.jsonl` and its segments. Lines of
 // one moment are made durable together, so that a fan-out over the whole mesh costs a few fsyncs, not one each.
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'

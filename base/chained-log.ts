@@ -26,6 +26,8 @@ export interface ChainedLogOptions {
   sign?: (bytes: Uint8Array) => Uint8Array
   /** With it, a line without a good signature breaks the chain. */
   verify?: (bytes: Uint8Array, signature: Uint8Array) => boolean
+  /** The file goes on a chain of which this is the head; the beginning of one when absent. */
+  after?: ChainHead
 }
 
 export interface ChainedLog {
@@ -88,8 +90,8 @@ function wasChanged(bytes: Uint8Array): boolean {
   }
 }
 
-function scan(file: Uint8Array, name: string, verify: ChainedLogOptions['verify']): Scan {
-  const result: Scan = { head: START, lines: [], loose: new Uint8Array(), unended: false }
+function scan(file: Uint8Array, name: string, { verify, after = START }: ChainedLogOptions): Scan {
+  const result: Scan = { head: after, lines: [], loose: new Uint8Array(), unended: false }
   /** Where the bytes begin that no good line has claimed. */
   let looseFrom = 0
   let number = 0
@@ -131,17 +133,29 @@ function scan(file: Uint8Array, name: string, verify: ChainedLogOptions['verify'
   return result
 }
 
+/** What a file's first line says it goes on from, unproved; undefined when no whole line is first. */
+export function headBefore(file: Uint8Array): ChainHead | undefined {
+  const newline = file.indexOf(NEWLINE)
+  const line = newline < 0 ? undefined : asLine(file.subarray(0, newline))
+  return line && { count: line.n - 1, hash: line.prev }
+}
+
+/** The head of a file as it stands, verified; nothing is written. Throws ChainBroken. */
+export async function verifyChain(files: Pick<Files, 'read'>, name: string, options: ChainedLogOptions) {
+  return scan((await files.read(name)) ?? new Uint8Array(), name, options).head
+}
+
 /**
  * Opens or begins the log, verifying all of it (ChainBroken when it does not hold). An incomplete last line, which
  * only a crash leaves and nobody was told of, is sealed by a `torn` line: no byte is ever cut.
  */
 export async function openChainedLog(files: Files, name: string, options: ChainedLogOptions = {}): Promise<ChainedLog> {
-  let head = START
+  let head = options.after ?? START
   /** After a failed write the file may hold part of a line: it is read again before the next one. */
   let stale = true
   let tail: Promise<unknown> = Promise.resolve()
 
-  const read = async () => scan((await files.read(name)) ?? new Uint8Array(), name, options.verify)
+  const read = async () => scan((await files.read(name)) ?? new Uint8Array(), name, options)
 
   const write = async (bodies: readonly Pick<Line, 'entry' | 'torn'>[], lead: string): Promise<void> => {
     let next = head

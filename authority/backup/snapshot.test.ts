@@ -22,6 +22,7 @@ async function state() {
   await loadOrCreateKeys({ files: files.sub('keys'), random: systemRandom, clock, mayCreate: true })
   await files.write('nodes.jsonl', Buffer.from('{"a":1}\n{"b":2}\n'))
   await files.write('audit.jsonl', Buffer.from('{"c":3}\n'))
+  await files.write('audit-000002.jsonl', Buffer.from('{"d":4}\n'))
   await files.write('brake', Buffer.from('hands off'))
   return files
 }

@@ -7,7 +7,9 @@ import type { Clock } from '../../base/clock.ts'
 import { PpnError } from '../../base/errors.ts'
 import type { Files } from '../../base/files.ts'
 import type { RandomBytes } from '../../base/random.ts'
+import { segmentsAmong } from '../../base/segmented-log.ts'
 import { canonicalBytes, parseCanonical } from '../../protocol/canonical.ts'
+import { AUDIT_FILE } from '../audit.ts'
 import { type BackupEntry, packEntries, unpackEntries } from './entries.ts'
 import { openBackup, type ScryptCost, sealBackup } from './seal.ts'
 
@@ -15,7 +17,7 @@ export const DATABASE_FILE = 'ppn.db'
 const RESTORED_FILE = 'restored'
 const KEYS_FOLDER = 'keys'
 /** What makes up an authority (section 9); whatever else lies in the folder is not ours. */
-const PLAIN_FILES = ['nodes.jsonl', 'audit.jsonl', 'brake'] as const
+const PLAIN_FILES = ['nodes.jsonl', 'brake'] as const
 
 export interface BackupOptions {
   /** The state folder. */
@@ -41,7 +43,8 @@ export async function createBackup(options: BackupOptions): Promise<Uint8Array> 
     if (bytes) entries.push({ name, bytes })
   }
   add(DATABASE_FILE, await options.database())
-  for (const name of PLAIN_FILES) add(name, await files.read(name))
+  const segments = segmentsAmong(await files.list(), AUDIT_FILE)
+  for (const name of [...PLAIN_FILES, ...segments]) add(name, await files.read(name))
   const keys = files.sub(KEYS_FOLDER)
   const names = await keys.list()
   if (!names.includes('authority')) throw new PpnError('KeysMissing')

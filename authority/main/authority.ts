@@ -1,5 +1,5 @@
 // The authority, put together: one store, all controllers, and everything that acts downward.
-import { openChainedLog } from '../../base/chained-log.ts'
+import { openSegmentedLog } from '../../base/segmented-log.ts'
 import { authorityNodeNames } from '../../controllers/bundle/members.ts'
 import { buildControllers, type Controllers } from '../../controllers/index.ts'
 import { effectiveMesh } from '../../controllers/mesh/effective.ts'
@@ -70,7 +70,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
   if (keys.operatorSecretPresent) log.warn({}, OPERATOR_ADVICE)
   const { meshId, authorityId, signing, command, operator, meshEpochMs } = keys.keys
   const registry = await openRegistry({ files, clock, random, signing })
-  const audit = auditTo({ log: await openChainedLog(files, AUDIT_FILE), clock, logger: log })
+  const audit = auditTo({ log: await openSegmentedLog(files, AUDIT_FILE), clock, logger: log })
   const brake = fileBrake({ files, clock })
   await brake.read()
   brake.watch(running)
