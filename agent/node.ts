@@ -36,6 +36,7 @@ import { createDiskSender } from './transfer/disk-sender.ts'
 import { createSyncReceiver, TransferRefused, type TransferSink } from './transfer/receiver.ts'
 import { keepTunnel } from './tunnel/keeper.ts'
 import { bringsKeys } from './tunnel/key-change.ts'
+import { watchSilence } from './tunnel/silence.ts'
 
 /** Refusals alone are told at most this often: an attacker shall not make us talk. */
 const REFUSALS_WITHIN_MS = 1_000
@@ -71,7 +72,13 @@ export async function startNode(
   const content = () => bundles.inForce()?.bundle.content
   const active = () => (state.get().severed ? undefined : content())
 
-  const observer = createObserver({ drivers, log, interfaceName: () => content()?.interface.name, changed: touch })
+  const observer = createObserver({
+    drivers,
+    silence: watchSilence(clock),
+    log,
+    interfaceName: () => content()?.interface.name,
+    changed: touch,
+  })
   const report = (): NodeReport =>
     buildReport({
       version: options.version,

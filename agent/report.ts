@@ -65,7 +65,7 @@ export function buildReport(input: ReportInput): NodeReport {
         mtu: tunnel.mtu,
       },
     }),
-    peers: content ? peerReports(content, tunnel) : [],
+    peers: content ? peerReports(content, tunnel, observed.unanswered) : [],
     capacity: {
       memoryMiB: Math.round(capacity.memoryMiB),
       cpus: capacity.cpus,

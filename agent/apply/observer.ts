@@ -7,12 +7,15 @@ import type { Drivers, HostUsage } from '../drivers/host.ts'
 import type { VmState } from '../drivers/vm/port.ts'
 import type { WireGuardState } from '../drivers/wireguard/port.ts'
 import { groupCommit } from '../durable/group-commit.ts'
+import type { SilenceWatch } from '../tunnel/silence.ts'
 
 type Lack = NonNullable<NodeReport['capacity']['lacks']>[number]
 
 export interface Observed {
   vms: ReadonlyMap<ArchiveId, VmState>
   tunnel: WireGuardState | undefined
+  /** Public keys of peers that are spoken to and do not answer. */
+  unanswered: ReadonlySet<string>
   capacity: { memoryMiB: number; cpus: number }
   usage: HostUsage
   lacks: Lack[]
@@ -31,6 +34,8 @@ export interface Observer {
 export function createObserver(options: {
   drivers: Drivers
   log: Logger
+  /** Tells who does not answer; without it nobody is said to be silent. */
+  silence?: SilenceWatch
   interfaceName(): string | undefined
   changed(): void
 }): Observer {
@@ -38,6 +43,7 @@ export function createObserver(options: {
   let observed: Observed = {
     vms: new Map(),
     tunnel: undefined,
+    unanswered: new Set(),
     capacity: { memoryMiB: 0, cpus: 0 },
     usage: { memoryFreeMiB: 0, psiSomeAvg10: 0 },
     lacks: [],
@@ -62,7 +68,8 @@ export function createObserver(options: {
     vms: ask('vm', async () => ({ vms: new Map((await drivers.vm.list()).map((vm) => [vm.id, vm])) })),
     tunnel: ask('wireguard', async () => {
       const name = options.interfaceName()
-      return { tunnel: name === undefined ? undefined : await drivers.wireguard.read(name) }
+      const tunnel = name === undefined ? undefined : await drivers.wireguard.read(name)
+      return { tunnel, unanswered: options.silence?.look(tunnel) ?? new Set<string>() }
     }),
     host: ask('host', async () => {
       const usage = await drivers.host.usage()

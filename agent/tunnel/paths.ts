@@ -11,12 +11,19 @@ const PATHS: Record<Liveness, Pick<PeerReport, 'path' | 'reason'>> = {
   down: { path: 'Down', reason: 'HandshakeStale' },
 }
 
+const UNANSWERED: Pick<PeerReport, 'path' | 'reason'> = { path: 'Down', reason: 'SentUnanswered' }
+
 export function pathOf(ageSeconds: number | undefined): Pick<PeerReport, 'path' | 'reason'> {
   return PATHS[livenessOf(ageSeconds)]
 }
 
 /** One entry a peer that the interface has; a peer of the bundle that it lacks (isolation) is not reported. */
-export function peerReports(content: BundleContent, state: WireGuardState | undefined): PeerReport[] {
+export function peerReports(
+  content: BundleContent,
+  state: WireGuardState | undefined,
+  /** Public keys of those who do not answer (silence.ts). */
+  unanswered: ReadonlySet<string>,
+): PeerReport[] {
   const reports: PeerReport[] = []
   for (const peer of state?.peers ?? []) {
     const known = content.peers.find((p) => p.publicKey === peer.publicKey)
@@ -26,7 +33,7 @@ export function peerReports(content: BundleContent, state: WireGuardState | unde
       name: known.name,
       publicKey: peer.publicKey,
       ...(peer.handshakeAgeSeconds !== undefined && { handshakeAgeSeconds: Math.floor(peer.handshakeAgeSeconds) }),
-      ...pathOf(peer.handshakeAgeSeconds),
+      ...(unanswered.has(peer.publicKey) ? UNANSWERED : pathOf(peer.handshakeAgeSeconds)),
       ...(peer.endpoint !== undefined && { endpoint: peer.endpoint }),
       allowedIPs: peer.allowedIPs,
       rxBytes: peer.rxBytes,
