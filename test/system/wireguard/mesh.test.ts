@@ -1,9 +1,11 @@
 // A hub and three spokes over real WireGuard: what a converged mesh costs, what repairs itself, who reaches whom.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tunnelConfig } from '../../../agent/tunnel/config.ts'
+import { formerKeys, KEY_SILENT_MS, withKeyChanges } from '../../../agent/tunnel/key-change.ts'
 import { runOk } from '../../../base/processes.ts'
-import { configOf, type Machine, NAME, peerOf } from './machine.ts'
-import { answers, HUB_ENDPOINT, type RealMesh, realMesh, stateOf, until } from './mesh.ts'
+import { configOf, type Machine, NAME, newKeys, peerOf } from './machine.ts'
+import { answers, HUB_ENDPOINT, type RealMesh, realMesh, stateOf, until, withKey } from './mesh.ts'
 import { type Probe, probe, probeDuring } from './probe.ts'
 import { heardAt, listening, say } from './words.ts'
 
@@ -276,6 +278,78 @@ describe('where a peer is', () => {
     expect(await again('edge', { hubEndpoint: '[2001:DB8::0:1]:51820' })).toEqual({ changed: false })
     expect(await again('edge', { hubEndpoint: HUB_ENDPOINT })).toEqual({ changed: true })
     await until(async () => (await endpointAt(hub, edge)) === '192.0.2.200:51820')
+  })
+})
+
+describe('a key change', () => {
+  /** The hub's interface while edge goes over to another key, `afterMs` after the switch. */
+  const hubAt = (key: string, staged: string | undefined, former: string | undefined, afterMs: number) => {
+    const content = (publicKey: string) => withKey(mesh.content('hub'), edge.publicKey, publicKey)
+    const keys = formerKeys(new Map(), former === undefined ? undefined : content(former), content(key), new Map(), 0)
+    const config = tunnelConfig({ content: content(key), privateKey: hub.privateKey, isolated: false })
+    const change = { ...(staged && { staged: content(staged) }), former: keys, nowMs: afterMs }
+    return async () => {
+      const ages = new Map((await stateOf(hub)).peers.map((p) => [p.publicKey, p.handshakeAgeSeconds]))
+      return hub.driver.apply(withKeyChanges(config, content(key), { ...change, ages }))
+    }
+  }
+  const { privateKey, publicKey } = newKeys()
+  const underNewKey = () => edge.driver.apply({ ...mesh.config('edge'), privateKey })
+
+  test('let in beforehand, it costs a round trip', async () => {
+    await until(() => answers(edge, desk.address))
+    await hubAt(edge.publicKey, publicKey, undefined, 0)()
+    const cost = await probeDuring(edge, desk.address, { perSecond: 1000, seconds: 4 }, () =>
+      Promise.all([hubAt(publicKey, undefined, edge.publicKey, 0)(), underNewKey()]),
+    )
+    figures('key change', cost)
+    expect(cost.longestGapMs).toBeLessThan(3000)
+    expect((await stateOf(edge)).publicKey).toBe(publicKey)
+    // The other way round: the hub is late.
+    await hubAt(publicKey, edge.publicKey, undefined, 0)()
+    await again('edge')
+    await hubAt(edge.publicKey, undefined, publicKey, 0)()
+    await until(() => answers(edge, desk.address))
+  })
+
+  test('one that never comes about locks nobody out', async () => {
+    await hubAt(edge.publicKey, publicKey, undefined, 0)()
+    await hubAt(publicKey, undefined, edge.publicKey, 0)()
+    expect(await answers(edge, hub.address)).toBe(false)
+    await hubAt(publicKey, undefined, edge.publicKey, KEY_SILENT_MS)()
+    await until(() => answers(edge, hub.address))
+    // At last it does.
+    await underNewKey()
+    await until(async () => (await stateOf(hub)).peers.some((p) => p.publicKey === publicKey && p.rxBytes > 0))
+    await hubAt(publicKey, undefined, edge.publicKey, KEY_SILENT_MS)()
+    await until(() => answers(edge, desk.address))
+    await again('edge')
+    await again('hub')
+    await until(() => answers(edge, desk.address))
+  })
+
+  test("the hub's own: it speaks first under the new key, and no spoke waits for its keepalive", async () => {
+    const keys = newKeys()
+    const spokes = ['edge', 'desk', 'box']
+    const under = (name: string) => {
+      const content = withKey(mesh.content(name), hub.publicKey, keys.publicKey)
+      return tunnelConfig({ content, privateKey: mesh.machine(name).privateKey, isolated: false })
+    }
+    for (const name of spokes) {
+      const staged = withKey(mesh.content(name), hub.publicKey, keys.publicKey)
+      const change = { staged, former: new Map(), ages: new Map(), nowMs: 0 }
+      await mesh.machine(name).driver.apply(withKeyChanges(mesh.config(name), mesh.content(name), change))
+    }
+    const cost = await probeDuring(edge, desk.address, { perSecond: 1000, seconds: 4 }, () =>
+      Promise.all([
+        hub.driver.apply({ ...mesh.config('hub'), privateKey: keys.privateKey }),
+        ...spokes.map((name) => mesh.machine(name).driver.apply(under(name))),
+      ]),
+    )
+    figures("the hub's key change", cost)
+    expect(cost.longestGapMs).toBeLessThan(3000)
+    await mesh.join()
+    await until(() => answers(edge, desk.address))
   })
 })
 

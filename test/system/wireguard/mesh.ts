@@ -121,3 +121,8 @@ export async function stateOf(machine: Machine): Promise<WireGuardState> {
   if (!state) throw new Error(`${machine.address} has no ${NAME}`)
   return state
 }
+
+/** The content with another key for one of its peers. */
+export function withKey(content: BundleContent, from: string, to: string): BundleContent {
+  return { ...content, peers: content.peers.map((p) => (p.publicKey === from ? { ...p, publicKey: to } : p)) }
+}
