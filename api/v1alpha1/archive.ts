@@ -29,12 +29,19 @@ const memory = z
     error: 'target must lie between floor and max',
     path: ['target'],
   })
+  // BALLOON says a target in 65,535 units of 16Mi at the most (section 7.1): one unit less than 1Ti.
+  .refine((m) => m.target === undefined || quantityBytes(m.target) !== 2 ** 40, {
+    error: 'target can be 1048560Mi (1Ti less 16Mi) at the most; leave target out for all of 1Ti',
+    path: ['target'],
+  })
   .meta(
     cel(
       '!quantity(self.floor).isGreaterThan(quantity(self.max))',
       'max must be at least floor',
       '!has(self.target) || (!quantity(self.floor).isGreaterThan(quantity(self.target)) && !quantity(self.target).isGreaterThan(quantity(self.max)))',
       'target must lie between floor and max',
+      '!has(self.target) || quantity("1Ti").isGreaterThan(quantity(self.target))',
+      'target can be 1048560Mi (1Ti less 16Mi) at the most; leave target out for all of 1Ti',
     ),
   )
 

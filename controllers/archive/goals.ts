@@ -63,7 +63,9 @@ function weightGoal(weight: number, report: ArchiveReport): Goal {
 
 /** A balloon answers only in a running guest; what is declared is held within what was accepted. */
 function balloonGoal(targetMiB: number, accepted: Memory, report: ArchiveReport): Goal {
-  const value = Math.round(Math.min(Math.max(targetMiB, accepted.floorMiB), accepted.maxMiB) / BALLOON_UNIT_MIB)
+  const withinMiB = Math.min(Math.max(targetMiB, accepted.floorMiB), accepted.maxMiB)
+  // A u16: a floor of 1Ti that an earlier spec was admitted with is one unit more than can be said.
+  const value = Math.min(Math.round(withinMiB / BALLOON_UNIT_MIB), 0xffff)
   const wantedMiB = value * BALLOON_UNIT_MIB
   return {
     op: OP.BALLOON,

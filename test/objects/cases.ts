@@ -217,6 +217,16 @@ function ruleCases(): ObjectCase[] {
     ),
     of('Archive: floor over max', withField(archive, ['spec', 'memory', 'floor'], '2Gi'), false),
     of('Archive: target under floor', withField(archive, ['spec', 'memory', 'target'], '128Mi'), false),
+    of(
+      'Archive: a target of 1Ti, which no command can say',
+      withField(withField(archive, ['spec', 'memory', 'max'], '1Ti'), ['spec', 'memory', 'target'], '1Ti'),
+      false,
+    ),
+    of(
+      'Archive: the largest target',
+      withField(withField(archive, ['spec', 'memory', 'max'], '1Ti'), ['spec', 'memory', 'target'], '1048560Mi'),
+      true,
+    ),
     of('Archive: target over max', withField(archive, ['spec', 'memory', 'target'], '2Gi'), false),
     of(
       'Archive: floor, target and max alike in other units',
