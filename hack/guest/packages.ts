@@ -14,18 +14,22 @@ export interface Package {
 /** The newest cloud kernel is small and has what a guest needs built in or as a module. */
 const KERNEL = 'linux-image-cloud-amd64'
 const BUSYBOX = 'busybox-static'
+/** apt reading its lists on a busy machine. */
+const APT_MS = 2 * 60_000
 /** 30 MB on a slow day. */
 const DOWNLOAD_MS = 10 * 60_000
 
 /** What apt would give for the guest today. As root the package lists are fetched first where there are none. */
 export async function wantedPackages(processes: Processes): Promise<Package[]> {
-  const known = await processes.run('apt-cache', ['show', '--no-all-versions', KERNEL])
+  const known = await processes.run('apt-cache', ['show', '--no-all-versions', KERNEL], { timeoutMs: APT_MS })
   if (known.exitCode !== 0 && process.getuid?.() === 0)
     await runOk(processes, 'apt-get', ['update', '-q'], { timeoutMs: DOWNLOAD_MS })
-  const depends = await runOk(processes, 'apt-cache', ['depends', KERNEL])
+  const depends = await runOk(processes, 'apt-cache', ['depends', KERNEL], { timeoutMs: APT_MS })
   const kernel = /Depends: (linux-image-\S+)/.exec(depends)?.[1]
   if (kernel === undefined) throw new Error(`apt names no kernel for ${KERNEL}; run apt-get update`)
-  const lines = await runOk(processes, 'apt-get', ['download', '--print-uris', '-q', kernel, BUSYBOX])
+  const lines = await runOk(processes, 'apt-get', ['download', '--print-uris', '-q', kernel, BUSYBOX], {
+    timeoutMs: APT_MS,
+  })
   return [...lines.matchAll(/^'\S+' (\S+) \d+ (\S+)$/gm)].map(([, file, digest]) => ({
     file: file as string,
     name: (file as string).split('_')[0] as string,

@@ -29,7 +29,7 @@ test('what a guest took back unasked it needs, in whole units, until it shows fo
 
 test('a guest that needs it again in between begins its minute anew', () => {
   const easy = vm({ actualMiB: 704, targetMiB: 704, availableMiB: 500 })
-  const busy = vm({ actualMiB: 704, targetMiB: 704, availableMiB: 20 })
+  const busy = vm({ actualMiB: 704, targetMiB: 704, availableMiB: 120 })
   let learnt = learn(NOTHING, [drifted], 0)
   for (const [at, seen] of [
     [1_000, easy],
@@ -61,4 +61,16 @@ test('a guest that does not move is left alone for a minute, then for two, and f
 
 test('a VM that is gone is forgotten', () => {
   expect(learn(learn(NOTHING, [drifted], 0), [], 1_000)).toEqual(NOTHING)
+})
+
+test('what a guest uses by its own figures is learnt at once, with a tenth of its maximum to grow in', () => {
+  const using = (mib: number) => vm({ actualMiB: 800, targetMiB: 800, availableMiB: 800 - mib })
+  let learnt = learn(NOTHING, [using(100)], 0)
+  expect(learnt.needs.get('a')?.needMiB).toBe(208)
+  learnt = learn(learnt, [using(600)], 1_000)
+  expect(learnt.needs.get('a')?.needMiB).toBe(704)
+  // A little more or less is no news.
+  learnt = learn(learnt, [using(610)], 2_000)
+  learnt = learn(learnt, [using(580)], 200_000)
+  expect(learnt.needs.get('a')?.needMiB).toBe(704)
 })

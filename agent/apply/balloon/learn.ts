@@ -3,7 +3,7 @@ import { BALLOON_UNIT_MIB } from '../../../protocol/command/ops.ts'
 import type { ArchiveId, MiB } from '../../../protocol/ids.ts'
 import type { BalloonVm } from './plan.ts'
 
-/** A guest took memory back unasked: it needs that much. */
+/** A guest uses that much by its own figures, or took it back unasked: it is not taken from it but in an emergency. */
 export interface Need {
   needMiB: MiB
   /** Since when it has got by with clearly less, by its own figures; undefined: it has not, or does not tell. */
@@ -60,10 +60,10 @@ export function learn(before: Learnt, vms: readonly BalloonVm[], nowMs: number):
 function needOf(before: Need | undefined, vm: BalloonVm, nowMs: number): Need | undefined {
   if (vm.balloon === 'Drifted' && vm.actualMiB > vm.targetMiB)
     return { needMiB: Math.max(before?.needMiB ?? 0, toUnits(vm.actualMiB)), learntMs: nowMs }
-  if (!before) return undefined
-  if (vm.availableMiB === undefined) return nowMs - before.learntMs < NEED_KEPT_MS ? before : undefined
+  if (vm.availableMiB === undefined) return before && nowMs - before.learntMs < NEED_KEPT_MS ? before : undefined
   const needMiB = toUnits(vm.actualMiB - vm.availableMiB + vm.maxMiB * EASE_SHARE)
-  if (needMiB >= before.needMiB) return { needMiB: before.needMiB, learntMs: before.learntMs }
+  if (!before || needMiB >= before.needMiB + MOVED_MIB) return { needMiB, learntMs: nowMs }
+  if (needMiB > before.needMiB - MOVED_MIB) return { needMiB: before.needMiB, learntMs: before.learntMs }
   const easySinceMs = before.easySinceMs ?? nowMs
   return nowMs - easySinceMs < EASY_MS ? { ...before, easySinceMs } : { needMiB, learntMs: nowMs }
 }

@@ -26,7 +26,13 @@ const POOL: BundlePool = {
 
 interface Setup {
   physicalMiB: number
-  guests: { floorMiB: number; maxMiB: number; behaviour: GuestBehaviour }[]
+  guests: {
+    floorMiB: number
+    maxMiB: number
+    behaviour: GuestBehaviour
+    /** Its balloon driver tells how much of its memory it needs. */
+    tells?: boolean
+  }[]
   /** Memory of the host that neither we nor the guests hold. */
   otherMiB?: (second: number) => number
 }
@@ -53,6 +59,12 @@ async function node({ physicalMiB, guests, otherMiB = () => 0 }: Setup) {
   const told: { id: string; target: number }[] = []
   const telling = {
     ...vm,
+    async guestStats(id: string) {
+      const guest = guests[archives.findIndex((a) => a.id === id)]!
+      const found = (await vm.list()).find((v) => v.id === id)!
+      const { needMiB = 0, balloonDriver = true } = guest.behaviour
+      return guest.tells && balloonDriver ? { availableMiB: Math.max(0, found.memoryActualMiB - needMiB) } : undefined
+    },
     setMemoryTarget: async (id: string, target: number) => {
       told.push({ id, target })
       await vm.setMemoryTarget(id, target)
@@ -113,6 +125,7 @@ const guest = units(128, 512).chain((floorMiB) =>
     fc.record({
       floorMiB: fc.constant(floorMiB),
       maxMiB: fc.constant(maxMiB),
+      tells: fc.boolean(),
       behaviour: fc.record({
         needMiB: fc.integer({ min: 32, max: maxMiB }),
         givesBack: fc.boolean(),
@@ -212,6 +225,16 @@ test('below the emergency mark every guest is sent to its floor within 2 s, and 
   ])
   await n.watch(3 * MINUTE)
   for (const mib of await n.memory()) expect(mib).toBeGreaterThan(1024)
+  n.close()
+})
+
+test('under pressure an idle guest gives before one that uses what it has', async () => {
+  const busy = { floorMiB: 256, maxMiB: 2048, behaviour: { needMiB: 1500 }, tells: true }
+  const n = await node({ physicalMiB: 6144, guests: [busy, { ...idle(), tells: true }], otherMiB: () => 2200 })
+  await n.watch(3 * MINUTE)
+  const [ofBusy, ofIdle] = await n.memory()
+  expect(ofBusy).toBeGreaterThanOrEqual(1500)
+  expect(ofIdle).toBeLessThan(1024)
   n.close()
 })
 

@@ -50,8 +50,11 @@ export function runBalloonLoop(options: BalloonLoopOptions, signal: AbortSignal)
       const { memoryActualMiB: actualMiB, memoryTargetMiB: targetMiB, balloon } = vm
       return [{ id, floorMiB, maxMiB, weight: options.weight(slot) ?? DEFAULT_WEIGHT, actualMiB, targetMiB, balloon }]
     })
-    // Asked only where it decides something: whether a guest still needs what it once took back.
-    for (const vm of running) if (memory.needs.has(vm.id)) vm.availableMiB = await available(vm.id)
+    await Promise.all(
+      running.map(async (vm) => {
+        vm.availableMiB = await available(vm.id)
+      }),
+    )
     const asked = new Set(running.map((vm) => vm.id))
     const heldMiB = [...vms.values()]
       .filter((vm) => isAlive(vm) && !asked.has(vm.id))

@@ -65,13 +65,15 @@ export function pressureOf(policy: BundlePool, physicalMiB: MiB, freeMiB: MiB, p
 export function planBalloon(before: BalloonMemory, input: BalloonInput): BalloonPlan {
   const overhead = (input.overheadMiB ?? VM_OVERHEAD_MIB) * input.vms.length
   const budget = input.physicalMiB - input.policy.reservedMiB - input.heldMiB - overhead
-  const memory = { ...withhold(before, input, budget), ...learn(before, input.vms, input.nowMs) }
+  const learnt = learn(before, input.vms, input.nowMs)
+  const leastOf = (vm: BalloonVm) => clamp(vm, learnt.needs.get(vm.id)?.needMiB ?? 0)
+  const memory = { ...withhold(before, input, budget, leastOf), ...learnt }
 
   const isAsked = ({ id }: BalloonVm) => !isUnwilling(memory.unwilling.get(id), input.nowMs)
   const asked = input.vms.filter(isAsked)
   const unasked = input.vms.filter((vm) => !isAsked(vm)).reduce((sum, vm) => sum + vm.actualMiB, 0)
   const claims = asked.map((vm) => ({
-    floorMiB: memory.emergency ? vm.floorMiB : clamp(vm, memory.needs.get(vm.id)?.needMiB ?? 0),
+    floorMiB: memory.emergency ? vm.floorMiB : leastOf(vm),
     maxMiB: vm.maxMiB,
     weight: vm.weight,
   }))

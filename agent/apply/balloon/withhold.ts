@@ -43,21 +43,33 @@ export const NOTHING_WITHHELD: Withheld = {
 
 const sum = (vms: readonly BalloonVm[], of: (vm: BalloonVm) => number) => vms.reduce((all, vm) => all + of(vm), 0)
 
-/** `budgetMiB`: what the VMs may have together. */
-export function withhold(before: Withheld, input: BalloonInput, budgetMiB: number): Withheld {
+/**
+ * `budgetMiB`: what the VMs may have together. `leastOf`: below that nothing is taken from a VM but in an emergency,
+ * which stops at nothing but its floor.
+ */
+export function withhold(
+  last: Withheld,
+  input: BalloonInput,
+  budgetMiB: number,
+  leastOf: (vm: BalloonVm) => number,
+): Withheld {
   const { physicalMiB, policy, vms, nowMs } = input
   const percent = (of: number) => (physicalMiB * of) / 100
   const low = percent(policy.balloon.lowWatermarkPercent)
   const high = percent(policy.balloon.highWatermarkPercent)
   const middle = (low + high) / 2
-  // More than this cannot be withheld: floors bind.
-  const most = Math.max(0, budgetMiB - sum(vms, (vm) => vm.floorMiB))
+  const most = Math.max(0, budgetMiB - sum(vms, leastOf))
+  const before = { ...last, withheldMiB: Math.min(last.withheldMiB, most) }
   // Positive: on its way to the host; negative: on its way to the guests.
   const moving = sum(vms, (vm) => (vm.balloon === 'Moving' ? vm.actualMiB - vm.targetMiB : 0))
   const free = input.freeMiB + moving
 
   if (input.freeMiB < percent(policy.balloon.emergencyPercent) || (before.emergency && input.freeMiB < low))
-    return { ...pressed(before, nowMs), emergency: true, withheldMiB: most }
+    return {
+      ...pressed(before, nowMs),
+      emergency: true,
+      withheldMiB: Math.max(0, budgetMiB - sum(vms, (vm) => vm.floorMiB)),
+    }
   if (before.emergency) return { ...giveBack(before, free - middle, nowMs), emergency: false }
   if (free < low || (input.psiSomeAvg10 >= PSI_PRESSED && free < middle)) {
     // What is withheld counts from what the VMs have, not from what they were never given.
