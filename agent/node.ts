@@ -34,6 +34,7 @@ import { createTelemetrySource, FULL_EVERY_MS } from './telemetry/source.ts'
 import { createDiskReceiver, type DiskReceiver } from './transfer/disk-receiver.ts'
 import { createDiskSender } from './transfer/disk-sender.ts'
 import { createSyncReceiver, TransferRefused, type TransferSink } from './transfer/receiver.ts'
+import { isUnanswered } from './tunnel/carrier.ts'
 import { keepTunnel } from './tunnel/keeper.ts'
 import { bringsKeys } from './tunnel/key-change.ts'
 import { watchSilence } from './tunnel/silence.ts'
@@ -329,7 +330,10 @@ export async function startNode(
   }
 
   const observe = () => {
-    void Promise.all([observer.vms(), observer.tunnel(), observer.host()])
+    void Promise.all([observer.vms(), observer.tunnel(), observer.host()]).then(() => {
+      // TCP waits ever longer between its attempts (RFC 6298), so that a path which is back would lie unused for minutes.
+      if (isUnanswered(observer.get(), telemetry.connectedTo())) telemetry.redial('nobody answers on this path')
+    })
     beat = clock.after(OBSERVE_EVERY_MS, observe)
   }
   let beat = clock.after(OBSERVE_EVERY_MS, observe)

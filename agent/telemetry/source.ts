@@ -58,6 +58,8 @@ export interface TelemetrySource {
   full(): void
   /** Closes the connection and dials this address first. */
   prefer(address: string): void
+  /** Closes the connection and dials anew. */
+  redial(why: string): void
   /** The address reported to, while connected. */
   connectedTo(): string | undefined
   /** The address reported to or being dialled. */
@@ -191,6 +193,7 @@ export function createTelemetrySource(options: TelemetryOptions, signal: AbortSi
       preferred = address
       drop('another address speaks for the authority')
     },
+    redial: drop,
     connectedTo: () => live?.authority.address,
     reportsTo: () => live?.authority.address ?? dialling,
     connections: () => connections,

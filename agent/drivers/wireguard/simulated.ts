@@ -9,9 +9,9 @@ import type { Clock } from '../../../base/clock.ts'
 import type { Logger } from '../../../base/log.ts'
 import type { Transport, UdpSocket } from '../../../base/transport.ts'
 import type { WireGuardConfig, WireGuardDriver, WireGuardPeer } from './port.ts'
+import { peerFor } from './routes.ts'
 import { decodePacket, encodePacket, type PacketKind } from './simulated-packet.ts'
 import { type SimulatedPeer, simulatedPeer } from './simulated-peer.ts'
-import { peerFor } from './simulated-routes.ts'
 
 /** What the mesh gate asks: does traffic pass, and tell me when that may have changed. */
 export interface MeshRoutes {
