@@ -29,6 +29,8 @@ export interface LabOptions {
   owned: boolean
   /** What runs ppn. Default: the source as it is. */
   program?: readonly [string, ...string[]]
+  /** The networks are there and nothing of ppn runs yet: the moment to begin a capture. */
+  beforeFleet?(network: LabNetwork): Promise<void>
 }
 
 /** What the folder's `lab.json` holds. Written before anything is started, so that a crash leaves nothing unknown. */
@@ -64,6 +66,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     const network = await buildNetwork({ processes, mark, topology })
     writeRecord(folder, { ...record, built: { declared, network: network.record() } })
     const lab = labOf({ ...options, declared, network })
+    await options.beforeFleet?.(network)
     await lab.fleet.begin()
     return lab
   } catch (error) {

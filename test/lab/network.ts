@@ -61,6 +61,9 @@ export async function buildNetwork(options: {
   await inBatches(names, async (name) => {
     namespaces.set(name, await makeNamespace({ processes, mark, name, hosts }))
   })
+  // The underlay is IPv4; without this every interface would announce itself by IPv6.
+  for (const { processes: inside } of [fabric, ...namespaces.values()])
+    await runOk(inside, 'sysctl', ['-q', '-w', 'net.ipv6.conf.default.disable_ipv6=1'])
   const network = networkOf(topology, fabric, namespaces)
   const segments = Object.keys(topology.segments)
   await ip(fabric, [
