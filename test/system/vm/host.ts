@@ -10,14 +10,13 @@ import { type QemuVms, qemuVm } from '../../../agent/drivers/vm/qemu.ts'
 import { systemClock } from '../../../base/clock.ts'
 import { silentLogger } from '../../../base/log.ts'
 import { type GuestVariant, guestImages } from '../../../hack/guest/image.ts'
+import { NOBODY } from './nobody.ts'
 
 const CLOCK = systemClock()
 /** Looked for once a run: asking apt each time would take longer than some tests. */
 const IMAGES = guestImages()
 IMAGES.catch(() => {})
 
-/** nobody and nogroup of Debian. */
-const NOBODY = { uid: 65534, gid: 65534 }
 const WAIT_MS = 60_000
 
 export interface VmHost {
