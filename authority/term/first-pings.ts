@@ -7,7 +7,7 @@ import type { Clock, Timer } from '../../base/clock.ts'
 const LOOK_MS = 500
 const QUIET_LOOKS = 4
 /** ... but no longer than this. Looks are counted, not milliseconds: who did not get to read has not waited. */
-const LOOKS_MAX = 20
+const LOOKS_MAX = 60
 
 export interface FirstPingsOptions {
   clock: Clock
