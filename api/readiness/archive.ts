@@ -15,6 +15,7 @@ const domain = {
     'MemoryFloor',
     'MemoryOvercommit',
     'SlotsExhausted',
+    'RestoreUnheard',
     'DiskTaken',
     'DiskNotFound',
   ],
@@ -96,6 +97,12 @@ export const archiveTable: Table<typeof domain> = {
       verdict: 'Unknown',
       reason: 'NodeUnknownCapacity',
       message: 'the memory of node {node} is not known until it is heard',
+    },
+    {
+      when: { admitted: 'RestoreUnheard' },
+      verdict: 'Reconciling',
+      reason: 'RestoreUnheard',
+      message: '{detail}; it is placed once {node} is heard',
     },
     ...refusals<typeof domain, 'admitted'>('admitted', {
       NodeNotFound: 'there is no Node {node}',

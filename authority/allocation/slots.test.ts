@@ -261,6 +261,7 @@ test('on a node not heard since a restore no new slot is given, and who holds on
   const restored = world(facts, 50, () => ({ unheard: true, archives: [] })).allocator
   expect(await restored.place(vault(2))).toMatchObject({
     ok: false,
+    reason: 'RestoreUnheard',
     message: expect.stringContaining('not been heard'),
   })
   expect(await placed(restored, vault(1))).toEqual(held)

@@ -174,7 +174,7 @@ export function slots(options: {
     }
     if (seen(node).unheard) {
       const message = `${node} has not been heard since the restore: which slots it uses is not known`
-      return { ok: false, reason: 'SlotsExhausted', message }
+      return { ok: false, reason: 'RestoreUnheard', message }
     }
     const running = own || adoptDisk !== undefined ? undefined : runningUnrecorded(key, node)
     const slot = running?.slot ?? freeSlotOf(node)

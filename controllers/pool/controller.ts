@@ -8,7 +8,7 @@ import { reconcileWith } from '../common/converge.ts'
 import { teardownBegun } from '../common/teardown.ts'
 import type { ControllerWorld } from '../common/world.ts'
 import type { ControllerSpec } from '../ports/reconciler.ts'
-import { poolInForce } from './in-force.ts'
+import { followedPolicy, poolInForce } from './in-force.ts'
 import { type PoolObject, type PoolObserved, planPool } from './plan.ts'
 
 async function observePool(world: ControllerWorld, pool: PoolObject): Promise<PoolObserved> {
@@ -41,6 +41,8 @@ async function observePool(world: ControllerWorld, pool: PoolObject): Promise<Po
       report.bundles.applied.digest === state.digest &&
       isDeepStrictEqual(state.content?.pool, wanted),
     ...(report && { report }),
+    wanted,
+    followed: followedPolicy(store.records, uid),
     reservedMiB: wanted.reservedMiB,
     placements: allocator.placementsOn(nodeName),
     ...(excess !== undefined && { excess }),

@@ -1,16 +1,19 @@
 // What to do about a ResourcePool; pure. The policy itself reaches the node in its bundle (policy.ts); the pool's own
 // reconcile says whether the node runs it and how its memory is divided. Deleted, the defaults return.
+import { isDeepStrictEqual } from 'node:util'
 import { FINALIZER } from '../../api/meta.ts'
 import { readiness } from '../../api/readiness/index.ts'
 import type { ResourcePoolFacts } from '../../api/readiness/resource-pool.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import type { PoolArchiveUsage, ResourcePoolStatus } from '../../api/v1alpha1/resource-pool.ts'
+import type { BundlePool } from '../../protocol/bundle/document.ts'
 import type { NodeReport } from '../../protocol/telemetry/report.ts'
 import { conditions, draft } from '../common/conditions.ts'
 import type { Effect } from '../common/effects.ts'
 import { steadyMiB } from '../common/figures.ts'
 import { isOrphan, isPaused, statusEffect, verdictEvent } from '../common/status.ts'
 import type { Placement } from '../ports/allocator.ts'
+import { poolRecord } from './in-force.ts'
 import { poolFault } from './policy.ts'
 
 export type PoolObject = PpnObject<'ResourcePool'>
@@ -34,6 +37,10 @@ export interface PoolObserved {
   applied: boolean
   /** Only when the node is Fresh. */
   report?: NodeReport
+  /** As the node's bundle is to say it. */
+  wanted: BundlePool
+  /** What was durably noted as followed. */
+  followed?: BundlePool
   reservedMiB: number
   placements: readonly Placement[]
   /** Why what was admitted is more than the node bears. */
@@ -45,12 +52,27 @@ export function planPool(pool: PoolObject, observed: PoolObserved): Effect[] {
   const owned = finalizers.includes(FINALIZER)
   if (isPaused(pool)) return tell(pool, observed)
   if (deletionTimestamp === undefined)
-    return [...(owned ? [] : [{ type: 'addFinalizer' } satisfies Effect]), ...tell(pool, observed)]
+    return [
+      ...(owned ? [] : [{ type: 'addFinalizer' } satisfies Effect]),
+      ...follow(pool, observed),
+      ...tell(pool, observed),
+    ]
   if (!owned) return []
-  if (isOrphan(pool)) return [{ type: 'removeFinalizer' }]
+  if (isOrphan(pool)) return end(pool, observed)
   if (observed.hold !== undefined && !observed.begun) return tell(pool, observed)
-  if (isWithdrawn(observed)) return [{ type: 'removeFinalizer' }]
+  if (isWithdrawn(observed)) return end(pool, observed)
   return [...(observed.begun ? [] : [{ type: 'commitDeletion' } satisfies Effect]), ...tell(pool, observed)]
+}
+
+/** Noted, so that a pool that is paused or at fault when the authority starts leaves what was followed before. */
+function follow(pool: PoolObject, { wanted, followed }: PoolObserved): Effect[] {
+  if (poolFault(pool) || isDeepStrictEqual(wanted, followed)) return []
+  return [{ type: 'record', key: poolRecord(pool.metadata.uid), value: wanted }]
+}
+
+function end(pool: PoolObject, { followed }: PoolObserved): Effect[] {
+  const forget: Effect[] = followed ? [{ type: 'record', key: poolRecord(pool.metadata.uid), value: undefined }] : []
+  return [...forget, { type: 'removeFinalizer' }]
 }
 
 /** The defaults are in force again, or there is no node for them. An unheard node is waited for. */

@@ -25,7 +25,7 @@ export interface Placement {
 /** DiskInUse: the disk to adopt belongs to an archive that still has a slot (law 7). */
 export type SlotResult =
   | { ok: true; placement: Placement }
-  | { ok: false; reason: 'SlotsExhausted' | 'DiskInUse'; message: string }
+  | { ok: false; reason: 'SlotsExhausted' | 'DiskInUse' | 'RestoreUnheard'; message: string }
 
 export interface Allocator {
   /** The node's durable random id, made at first call. */
