@@ -41,6 +41,8 @@ if (import.meta.main) {
   }
   // The launcher (bin/ppn.mjs) was killed: what it cannot forward any more is to be stopped.
   process.on('disconnect', () => stop.abort(new Error('the launcher has ended')))
+  // A listener keeps the channel referenced, and that would keep a verb that is done from ending.
+  process.channel?.unref()
   // `ppn get ... | head` ends without a fuss.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2))
   const io = processIo(stop.signal, (listener) => {
