@@ -61,6 +61,10 @@ export const ERRORS = {
     message: 'no bundle in this text: {why}',
     hint: 'give everything from the BEGIN to the END line, unchanged',
   },
+  BadPairingAddress: {
+    message: '"{address}" is no address to join at',
+    hint: 'host, host:port, or [address]:port with IPv6',
+  },
   PairingRefused: {
     message: 'this machine was not let in: {why} [{reason}]',
     hint: 'mend the cause, then run `ppn join` again: it shows a new code',

@@ -187,7 +187,9 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
 
   program
     .command('join')
-    .description('let this machine join a fleet: shows a code for the operator, compares digits, takes its first bundle')
+    .description(
+      'let this machine join a fleet: shows a code for the operator, compares digits, takes its first bundle',
+    )
     .argument('<address>', 'host name or address of the authority, with a port if it is not 9202')
     .option('--trust-code', 'nobody sits here to compare the digits; the registry will say so')
     .option('--state-dir <dir>', 'state folder of the agent', AGENT_STATE)

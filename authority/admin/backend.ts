@@ -94,6 +94,17 @@ export interface AdminKeys {
   operatorSecretHere: boolean
 }
 
+/** A Pairing as `ppn pair` follows it. */
+export interface AdminCeremony {
+  phase: string
+  reason: string
+  message: string
+  /** Who is on the line. */
+  machine?: { hostname: string; from: string; agentVersion: string; wireguardPublicKey: string }
+  /** Ours; only once the operator has typed the same: before, they could be copied instead of compared. */
+  digits?: string
+}
+
 export interface AdminBackend {
   version(): AdminVersion
   health(): AdminHealth
@@ -108,6 +119,9 @@ export interface AdminBackend {
   /** Tries a reverted bundle again. */
   retry(node: string): Promise<void>
   create(kind: Kind, name: string, spec: unknown): Promise<AnyObject>
+  /** Replaces the spec of an object of `create`. */
+  amend(key: ObjectKey, spec: unknown): Promise<AnyObject>
+  ceremony(name: string): AdminCeremony
   remove(key: ObjectKey): Promise<void>
   enrol(node: string, identity: NodeIdentity): Promise<void>
   bundle(node: string): Promise<AdminBundle>

@@ -88,6 +88,8 @@ export async function connectAdmin(stateFolder: string): Promise<AdminClient | u
     confirm: (key) => call('POST', '/v1/confirm', { key }),
     retry: (node) => call('POST', '/v1/retry', { node }),
     create: (kind, name, spec) => call<AnyObject>('POST', '/v1/create', { kind, name, spec }),
+    amend: (key: ObjectKey, spec) => call<AnyObject>('POST', '/v1/amend', { key, spec }),
+    ceremony: (name) => call('GET', '/v1/ceremony', { name }),
     remove: (key: ObjectKey) => call('POST', '/v1/remove', { key }),
     enrol: (node: string, identity: NodeIdentity) => call('POST', '/v1/enrol', { node, identity }),
     bundle: (node) => call('GET', '/v1/bundle', { node }),

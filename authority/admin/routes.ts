@@ -51,6 +51,8 @@ export const ROUTES: readonly Route[] = [
   route('POST', '/v1/create', z.strictObject({ kind, name: node, spec: z.unknown() }), (b, i) =>
     b.create(i.kind, i.name, i.spec),
   ),
+  route('POST', '/v1/amend', z.strictObject({ key, spec: z.unknown() }), (b, i) => b.amend(i.key, i.spec)),
+  route('GET', '/v1/ceremony', z.strictObject({ name: node }), (b, i) => b.ceremony(i.name)),
   route('POST', '/v1/remove', z.strictObject({ key }), (b, i) => b.remove(i.key)),
   route('POST', '/v1/enrol', z.strictObject({ node, identity: z.custom<NodeIdentity>() }), (b, i) =>
     b.enrol(i.node, i.identity),

@@ -232,7 +232,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
         metrics,
         desk,
         authorityFingerprint: fingerprint(signing.publicKey),
-        firstBundle: (node, until) => awaitFirstBundle({ clock, firstBundle: publisher.firstBundle }, node, until),
+        firstBundle: (node, until) => awaitFirstBundle({ clock, log, firstBundle: publisher.firstBundle }, node, until),
       },
       running,
     )

@@ -138,6 +138,28 @@ export function adminBackend(options: BackendOptions): AdminBackend {
       await audit.durable('confirmation', { key: keyOf('Node', node), what: 'retry' })
     },
     create: (kind, name, spec) => store.create(kind, name, spec),
+    amend: (key, spec) => store.amend(key, spec),
+    ceremony(name) {
+      const pairing = store.get('Pairing', name)
+      if (!pairing) throw new PpnError('ObjectNotFound', { key: keyOf('Pairing', name) })
+      const { session } = world.ceremonies.view(pairing.metadata.uid)
+      const ready = pairing.status?.conditions.find((c) => c.type === 'Ready')
+      const same = session !== undefined && pairing.spec.sas === session.sas
+      return {
+        phase: pairing.status?.phase ?? 'Pending',
+        reason: ready?.reason ?? 'Pending',
+        message: ready?.message ?? '',
+        ...(session && {
+          machine: {
+            hostname: session.hostname,
+            from: session.from,
+            agentVersion: session.agentVersion,
+            wireguardPublicKey: session.identity.wireguardPublicKey,
+          },
+        }),
+        ...(same && { digits: session.sas }),
+      }
+    },
     remove: (key) => store.remove(key),
     async enrol(node, identity) {
       const object = store.get('Node', node)

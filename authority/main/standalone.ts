@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { Registry as PromRegistry } from 'prom-client'
 import type { Clock } from '../../base/clock.ts'
 import { diskFiles } from '../../base/disk-files.ts'
+import { hostTransport } from '../../base/host-transport.ts'
 import { holdAbstractLock } from '../../base/lock.ts'
 import type { Logger } from '../../base/log.ts'
 import type { RandomBytes } from '../../base/random.ts'
@@ -26,6 +27,8 @@ export interface StandaloneOptions {
   version: string
   metricsPort: number
   listenMs?: number
+  /** Address of this machine at which others call to join; nobody can when absent. */
+  pairingAddress?: string
   /** How the folder is read and watched; default: as its file system asks for. */
   folder?: Pick<FilesStoreOptions, 'fs' | 'watch'>
   /** Another place for the admin socket, open to a group. */
@@ -68,6 +71,9 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
         log,
         metrics,
         listenMs: options.listenMs,
+        ...(options.pairingAddress !== undefined && {
+          pairing: { transport: hostTransport(clock), address: options.pairingAddress },
+        }),
       },
       signal,
     )

@@ -24,7 +24,10 @@ export function pairingPort(options: { clock: Clock; log: Logger; changed(): voi
     if (signal.aborted) return
     startPairingService(service, signal).then(
       () => tell(undefined),
-      (error: Error) => {
+      (error: NodeJS.ErrnoException) => {
+        // A machine without IPv6 still has an IPv4.
+        if (error.code === 'EAFNOSUPPORT' && service.address === '::')
+          return open({ ...service, address: '0.0.0.0' }, signal)
         tell(`${service.address} port ${service.port}: ${error.message}`)
         log.warn({ err: error.message, port: service.port }, 'the pairing port cannot be opened, trying again')
         const timer = clock.after(RETRY_MS, () => open(service, signal))

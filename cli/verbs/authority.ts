@@ -19,6 +19,7 @@ export interface AuthorityOptions {
   fleet: string
   state: string
   metricsPort: string
+  pairingAddress: string
   logLevel?: string
   logFormat?: 'text' | 'json'
 }
@@ -43,6 +44,7 @@ export async function authority(io: Io, options: AuthorityOptions): Promise<Exit
         version: ppnVersion(),
       },
       metricsPort: Number(options.metricsPort),
+      pairingAddress: options.pairingAddress,
       onMetricsPortTaken: (port) => log.warn({ port }, 'the port is taken: no metrics are served'),
       // The state folder is closed to the group that may ask; the runtime folder is not.
       ...(state === SERVICE.state && existsSync(dirname(SERVICE.socket)) && { adminSocket: SERVICE.socket }),

@@ -24,10 +24,14 @@ export interface UpOptions {
   once?: boolean
   timeout: string
   metricsPort: string
+  pairingAddress?: string
   plain?: boolean
   logLevel?: string
   logFormat?: 'text' | 'json'
 }
+
+/** Every address of this machine. */
+const EVERYWHERE = '::'
 
 /** The first octet of the mesh, which the loopback has no room for: as in force, else as declared, else 10. */
 async function firstOctet(io: Io, dir: string, state: string): Promise<number> {
@@ -129,6 +133,8 @@ export async function up(io: Io, dir: string, options: UpOptions): Promise<ExitC
       log,
       version,
       metricsPort,
+      // A simulated fleet has nobody to let in, unless asked to.
+      pairingAddress: options.pairingAddress ?? (options.simulate ? undefined : EVERYWHERE),
       onMetricsPortTaken: (port) =>
         view.say(`port ${port} is taken: no metrics are served; choose one with --metrics-port`),
     },
