@@ -8,8 +8,6 @@ import type { Fleet, Liveness, NodeView } from '../../controllers/ports/fleet.ts
 import { OP } from '../../protocol/command/ops.ts'
 import type { MeshId, Sequence, Term } from '../../protocol/ids.ts'
 import type { FrameVersions, TelemetryFrame } from '../../protocol/telemetry/frame.ts'
-import { mergeReport } from '../../protocol/telemetry/merge.ts'
-import { assembler } from '../../protocol/telemetry/parts.ts'
 import type { NodeReport } from '../../protocol/telemetry/report.ts'
 import type { Brake } from '../brake.ts'
 import { type TokenBucket, tokenBucket } from '../commands/token-bucket.ts'
@@ -23,6 +21,7 @@ import { type OnReceiptNeed, onReceiptNeeds } from './needs.ts'
 import { accepted, noOrder, type OrderState, seen } from './order.ts'
 import { startReceiver, type TelemetryConnection } from './receiver.ts'
 import { releaseCheck } from './releases.ts'
+import { connectionTalks } from './talks.ts'
 
 /** A node is Stale after this long without a frame that counts. */
 const STALE_MS = 60_000
@@ -74,17 +73,10 @@ interface NodeState {
   timer?: Timer
 }
 
-/** What one connection has said so far; nothing of it counts before a frame was accepted. */
-interface Talk {
-  parts: ReturnType<typeof assembler>
-  report?: NodeReport
-}
-
 /** Listens until the signal aborts. Counts and drops whatever does not belong; never throws for what comes in. */
 export async function startTelemetrySink(options: TelemetrySinkOptions, signal: AbortSignal): Promise<Fleet> {
   const { clock, log, brake, roster, reign, pings, metrics = noMetrics } = options
   const nodes = new Map<string, NodeState>()
-  const talks = new WeakMap<TelemetryConnection, Talk>()
   const listeners = new Set<(node: string) => void>()
 
   const of = (node: string): NodeState => {
@@ -96,19 +88,12 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
     }
     return state
   }
-  const talkOf = (connection: TelemetryConnection): Talk => {
-    let talk = talks.get(connection)
-    if (!talk) {
-      talk = { parts: assembler() }
-      talks.set(connection, talk)
-    }
-    return talk
-  }
   const notify = (node: string): void => {
     for (const listener of [...listeners]) listener(node)
   }
   const verified = releaseCheck(options.meshId, () => discard('ForgedRelease'))
   const discard = (reason: string): void => metrics.count('ppn_telemetry_discarded_total', reason)
+  const talks = connectionTalks(discard)
 
   const livenessOf = (node: string): Liveness => {
     if (reign.silence(node) === 'Superseded') return 'Superseded'
@@ -183,29 +168,13 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
     else livenessChanged(node)
   }
 
-  /** The connection's report after this frame; undefined: it is not whole. */
-  const reportAfter = (talk: Talk, frame: TelemetryFrame): NodeReport | undefined => {
-    if (frame.type === 'full') {
-      const assembled = talk.parts.push(frame)
-      if (assembled.state === 'rejected') {
-        discard('BadFrame')
-        talk.report = undefined
-      }
-      if (assembled.state !== 'complete') return undefined
-      talk.report = assembled.report
-    } else if (talk.report) talk.report = mergeReport(talk.report, frame.body)
-    else discard('DeltaWithoutBase')
-    return talk.report
-  }
-
   const onFrame = (connection: TelemetryConnection, frame: TelemetryFrame): void => {
     const { entry } = connection
     const state = of(entry.node)
-    const talk = talkOf(connection)
     const nowMs = clock.monotonic()
     if (state.bucket.take(nowMs, 1) === 0) {
       discard('RateLimited')
-      talk.report = undefined
+      talks.lose(connection)
       return
     }
     const { last: lastPing } = pings.sent(entry.node) ?? {}
@@ -216,7 +185,7 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
       state.order = order.state
       if (order.unproven) discard(order.unproven)
     }
-    const report = reportAfter(talk, frame)
+    const report = talks.reportAfter(connection, frame)
     const mayCount = reign.heard(entry, frame.term, report && claimsOf(frame.term, report))
     needsOf(entry.node, frame)
     const order =
@@ -244,7 +213,7 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
     {
       ...{ transport, clock, log, roster, keys, metrics, address, port, versions },
       onFrame,
-      onGap: (connection) => talks.delete(connection),
+      onGap: talks.forget,
     },
     signal,
   )
