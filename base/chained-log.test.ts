@@ -93,7 +93,9 @@ describe('a changed file is refused', () => {
     const files = await written({ a: 1 }, { a: 2 })
     const bytes = await contents(files)
     const firstLine = bytes.indexOf(0x0a)
-    const changes = Array.from({ length: firstLine + 1 }, (_, at) => [1, 2, 4, 8, 16, 32, 64, 128].map((bit) => ({ at, bit })))
+    const changes = Array.from({ length: firstLine + 1 }, (_, at) =>
+      [1, 2, 4, 8, 16, 32, 64, 128].map((bit) => ({ at, bit })),
+    )
     const unnoticed: object[] = []
     for (const { at, bit } of changes.flat()) {
       const changed = new Uint8Array(bytes)

@@ -157,6 +157,17 @@ export function wireguardConformance(name: string, make: () => Promise<WireGuard
       expect(peer?.rxBytes).toBeGreaterThanOrEqual(rx)
     })
 
+    test('a peer without an allowed address is let in, and given one later costs no handshake', async () => {
+      await h.hub.driver.apply(config(h.hub, toSpoke({ allowedIPs: [] })))
+      await h.spoke.driver.apply(config(h.spoke, toHub()))
+      await shaken(h.hub, h.spoke)
+      const rx = (await peerOf(h.spoke))?.rxBytes ?? 0
+      expect(await h.hub.driver.apply(config(h.hub, toSpoke()))).toEqual({ changed: true })
+      expect((await peerOf(h.hub))?.allowedIPs).toEqual([`${h.spoke.address}/32`])
+      expect((await peerOf(h.hub))?.handshakeAgeSeconds).toBeDefined()
+      expect((await peerOf(h.spoke))?.rxBytes).toBeGreaterThanOrEqual(rx)
+    })
+
     test('a removed peer is gone, and its end gets no handshake any more', async () => {
       await joined()
       expect(await h.hub.driver.apply(config(h.hub))).toEqual({ changed: true })

@@ -101,18 +101,10 @@ test('a qcow2 image of qemu-img becomes a disk that qemu-img finds sound and equ
 
 test.each([
   ['has a backing file', ['-b', 'a.raw', '-F', 'raw']],
-  ['has its data in another file', ['-o', 'data_file=data.raw', '3M']],
-  [
-    'is encrypted',
-    ['--object', 'secret,id=s,data=x', '-o', 'encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10', '3M'],
-  ],
+  ['has its data in another file', ['-o', 'data_file=data.raw']],
 ])('a qcow2 image of qemu-img that %s is refused', async (why, more) => {
   await rawImage(3)
-  const [options, size] = more.at(-1) === '3M' ? [more.slice(0, -1), ['3M']] : [more, []]
-  await runOk(processes, 'qemu-img', ['create', '-f', 'qcow2', ...options, 'a.qcow2', ...size], {
-    cwd: at('images'),
-    timeoutMs: 60_000,
-  })
+  await runOk(processes, 'qemu-img', ['create', '-f', 'qcow2', ...more, 'a.qcow2', '3M'], { cwd: at('images') })
   const made = driver().create(ID, await declared(at('images', 'a.qcow2'), 'qcow2'), never())
   await expect(made).rejects.toMatchObject({ code: 'ImageFormatRefused', message: expect.stringContaining(why) })
   expect(await driver().list()).toEqual([])
