@@ -23,6 +23,7 @@ const TASKS = {
   generate: ['hack/generate.ts'],
   build: ['hack/build.ts'],
   bench: ['test/bench/run.ts'],
+  'bench:memory': ['test/bench/memory/run.ts'],
   lab: ['test/lab/main.ts'],
   guest: ['hack/guest/main.ts'],
 }
