@@ -86,7 +86,8 @@ export function createArchiveWorker(options: WorkerOptions, signal: AbortSignal)
     const vm = observer.get().vms.get(definition.id)
     const nowMs = clock.monotonic()
     const power = options.mark(OP.POWER)
-    const balloon = options.mark(OP.BALLOON)
+    // Under Auto no BALLOON is in force: when Manual returns, what it asks for has its whole time again.
+    const balloon = orders.balloonPolicy === 'Manual' ? options.mark(OP.BALLOON) : undefined
     memory = remember(memory, { vm, power, balloon, nowMs }, (n) =>
       restartDelayMs(n, randomInt(options.random, 1000) / 1000),
     )
@@ -247,6 +248,8 @@ function remember(
     next = { ...next, failures, retryAtMs: nowMs + delayMs(failures) }
   }
   const freshBalloon = balloon && (ended || !memory.balloon || compareSequence(memory.balloon.mark, balloon) !== 0)
-  if (freshBalloon) next = { ...next, balloon: { mark: balloon, sinceMs: nowMs } }
-  return next
+  if (freshBalloon) return { ...next, balloon: { mark: balloon, sinceMs: nowMs } }
+  if (balloon) return next
+  const { balloon: _forgotten, ...rest } = next
+  return rest
 }
