@@ -7,6 +7,7 @@ import { encodeCommand } from '../protocol/command/encode.ts'
 import { tagPrefix } from '../protocol/command/tag.ts'
 import { x25519 } from '../protocol/curves.ts'
 import { deriveNodeKeys, fingerprint, type KeyPair } from '../protocol/keys.ts'
+import { armorOperatorDocument, type OperatorDocument, sealOperatorDocument } from '../protocol/operator/document.ts'
 import { signRelease } from '../protocol/release.ts'
 import { signDomain, verifyDomain } from '../protocol/sign.ts'
 import { chunkHash, chunkList } from '../protocol/sync/chunk-list.ts'
@@ -143,6 +144,27 @@ async function records() {
   }
 }
 
+function operatorDocuments() {
+  const seal = (document: OperatorDocument) => sealOperatorDocument(document, input.operator.secretKey)
+  const encoded = seal(input.operatorDocuments[0] as OperatorDocument)
+  const changed = (at: number) => hex(encoded.map((byte, i) => (i === at ? byte ^ 1 : byte)))
+  return {
+    signing: pair(input.operator),
+    documents: input.operatorDocuments.map((document) => ({
+      document,
+      bytes: hex(seal(document)),
+      syncFrame: hex(encodeSyncFrame({ type: 'operator', document: seal(document) })),
+    })),
+    armored: armorOperatorDocument(encoded),
+    refused: [
+      { reason: 'OperatorMalformed', bytes: hex(encoded.subarray(0, 65)) },
+      { reason: 'OperatorVersion', bytes: changed(0) },
+      { reason: 'OperatorUnsigned', bytes: changed(1) },
+      { reason: 'OperatorUnsigned', bytes: changed(encoded.length - 1) },
+    ],
+  }
+}
+
 /** Path -> content of every vector file. */
 export async function generateVectors(): Promise<Map<string, string>> {
   const files = {
@@ -151,6 +173,7 @@ export async function generateVectors(): Promise<Map<string, string>> {
     bundle: bundles(),
     telemetry: telemetry(),
     sync: sync(),
+    operator: operatorDocuments(),
     records: await records(),
   }
   return new Map(

@@ -3,6 +3,7 @@ import type { BundleDocument } from '../protocol/bundle/document.ts'
 import type { CommandContext, CommandPacket } from '../protocol/command/layout.ts'
 import { OP, POWER } from '../protocol/command/ops.ts'
 import { ed25519PublicKey, toBase64, x25519PublicKey } from '../protocol/keys.ts'
+import type { OperatorDocument } from '../protocol/operator/document.ts'
 import type { NodeReport } from '../protocol/telemetry/report.ts'
 
 /** 32 bytes counting up from `from`. */
@@ -147,3 +148,20 @@ export const report: NodeReport = {
   releases: [],
   retainedDisks: [],
 }
+
+const issued = { version: 1, meshId, issuedMs: meshEpochMs + 1_000 } as const
+export const operatorDocuments: readonly OperatorDocument[] = [
+  {
+    ...issued,
+    type: 'authority',
+    term: 65_539,
+    authority: {
+      id: '707172737475767778797a7b7c7d7e7f',
+      commandPublicKey: toBase64(x25519PublicKey(counting(0xe0))),
+      signingPublicKey: toBase64(ed25519PublicKey(counting(0x11))),
+      addresses: ['10.8.0.2'],
+    },
+  },
+  { ...issued, type: 'operator', operatorKey: toBase64(ed25519PublicKey(counting(0x91))) },
+  { ...issued, type: 'override', nodeId, archive: archiveId, fencingEpoch: 2 },
+]

@@ -10,6 +10,7 @@ import { openSignedBundle } from './bundle/seal.ts'
 import { decodeCommand } from './command/decode.ts'
 import { verifyTag } from './command/tag.ts'
 import { deriveNodeKeys, fingerprint } from './keys.ts'
+import { dearmorOperatorDocument, openOperatorDocument } from './operator/document.ts'
 import { verifyRelease } from './release.ts'
 import { expandRevision } from './revision.ts'
 import { verifyDomain } from './sign.ts'
@@ -88,4 +89,21 @@ test('records', async () => {
   })
   expect(log.head()).toEqual(chainedLog.head)
   expect(verifyRelease(release.record, release.signature, bytes(release.signing.public))).toBe(true)
+})
+
+test('operator documents', () => {
+  const { signing, documents, armored, refused } = vectors('operator')
+  const key = bytes(signing.public)
+  expect(documents.map((one: { document: { type: string } }) => one.document.type)).toEqual([
+    'authority',
+    'operator',
+    'override',
+  ])
+  for (const { document, bytes: hex, syncFrame } of documents) {
+    expect(openOperatorDocument(bytes(hex), key)).toEqual({ ok: true, document })
+    expect(decodeSyncFrame(bytes(syncFrame))).toEqual({ type: 'operator', document: bytes(hex) })
+  }
+  expect(Buffer.from(dearmorOperatorDocument(armored)).toString('hex')).toBe(documents[0].bytes)
+  for (const { bytes: hex, reason } of refused)
+    expect(openOperatorDocument(bytes(hex), key)).toEqual({ ok: false, reason })
 })

@@ -82,7 +82,7 @@ const bundlePool = z.strictObject({
 })
 export type BundlePool = z.output<typeof bundlePool>
 
-const bundleAuthority = z.strictObject({
+export const bundleAuthority = z.strictObject({
   id: id as unknown as z.ZodType<AuthorityId>,
   /** X25519, base64. */
   commandPublicKey: key,

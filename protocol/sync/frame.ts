@@ -4,14 +4,16 @@
 //   2 disk offer  canonical JSON {archive, fencingEpoch, root, sizeBytes}
 //   3 disk chunk  index (u32), hashes in the proof (u8), the proof (32 bytes each), up to 1 MiB of the disk
 //   4 disk end    nothing
+//   5 operator    a document signed with the operator key
 import { z } from 'zod'
 import { canonicalBytes, parseCanonical } from '../../base/canonical-json.ts'
 import { PpnError } from '../../base/errors.ts'
 import { BUNDLE_LIMIT } from '../bundle/seal.ts'
 import { concat, u32 } from '../bytes.ts'
 import type { ArchiveId, Digest, FencingEpoch } from '../ids.ts'
+import { OPERATOR_LIMIT } from '../operator/document.ts'
 
-const SYNC_TYPE = { bundle: 1, offer: 2, chunk: 3, end: 4 } as const
+const SYNC_TYPE = { bundle: 1, offer: 2, chunk: 3, end: 4, operator: 5 } as const
 export const CHUNK_BYTES = 1024 * 1024
 /** A proof for 2^32 chunks. */
 const MAX_PROOF = 32
@@ -35,6 +37,7 @@ export type SyncFrame =
   /** `proof` leads from the chunk to the root: see chunk-list.ts. */
   | { type: 'chunk'; index: number; proof: Uint8Array[]; bytes: Uint8Array }
   | { type: 'end' }
+  | { type: 'operator'; document: Uint8Array }
 
 /** The bytes of a frame, without its length. Throws FrameTooLong and FrameInvalid for what a receiver would refuse. */
 export function encodeSyncFrame(frame: SyncFrame): Uint8Array {
@@ -55,6 +58,8 @@ function bodyOf(frame: SyncFrame): Uint8Array {
       return concat(u32(frame.index), Uint8Array.of(frame.proof.length), ...frame.proof, frame.bytes)
     case 'end':
       return new Uint8Array()
+    case 'operator':
+      return frame.document
   }
 }
 
@@ -70,6 +75,8 @@ export function decodeSyncFrame(bytes: Uint8Array): SyncFrame | undefined {
       return decodeChunk(body)
     case SYNC_TYPE.end:
       return body.length === 0 ? { type: 'end' } : undefined
+    case SYNC_TYPE.operator:
+      return body.length > 0 && body.length <= OPERATOR_LIMIT ? { type: 'operator', document: body } : undefined
     default:
       return undefined
   }

@@ -24,6 +24,7 @@ const frame: fc.Arbitrary<SyncFrame> = fc.oneof(
     bytes: fc.uint8Array({ minLength: 1 }),
   }),
   fc.constant({ type: 'end' as const }),
+  fc.record({ type: fc.constant('operator' as const), document: fc.uint8Array({ minLength: 1, maxLength: 100 }) }),
 )
 
 test('frames are decoded as they were encoded', () => {
