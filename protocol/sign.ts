@@ -2,7 +2,7 @@ import { concat, lp } from './bytes.ts'
 import { ed25519Sign, ed25519Verify } from './curves.ts'
 
 /** What a signature is for; a signature of one domain is worthless in every other. */
-export type Domain = 'ppn-bundle/1' | 'ppn-registry/1' | 'ppn-release/1' | 'ppn-authority/1'
+export type Domain = 'ppn-bundle/1' | 'ppn-registry/1' | 'ppn-release/1' | 'ppn-authority/1' | 'ppn-claim/1'
 
 const message = (domain: Domain, bytes: Uint8Array): Uint8Array => concat(lp(domain), bytes)
 

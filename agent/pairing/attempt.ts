@@ -1,4 +1,5 @@
-// One call to the authority's pairing port, from the first byte to an answer or the end of the line.
+// One line between a machine and an authority, from the handshake to an answer or the end of the line: a call to the
+// pairing port, or a claim that came in while the machine holds (../genesis).
 import type { CeremonyRefusal } from '../../api/ceremony.ts'
 import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
 import type { Clock, Timer } from '../../base/clock.ts'
@@ -12,6 +13,7 @@ import {
   type NodeMessage,
   readAuthorityMessage,
 } from '../../protocol/pairing/ceremony.ts'
+import type { Handshake } from '../../protocol/pairing/handshake.ts'
 import { initiate } from '../../protocol/pairing/initiator.ts'
 import { DATA_LIMIT, HANDSHAKE_LIMIT } from '../../protocol/pairing/wire.ts'
 
@@ -35,7 +37,10 @@ export type AttemptResult =
   /** No such Pairing (yet), another code, or the line was lost: to be tried again. */
   | { outcome: 'none'; why: string }
 
-export interface AttemptOptions extends Offer {
+export interface AttemptOptions extends Offer, Conversation {}
+
+/** What a machine says and asks, whoever has dialled. */
+export interface Conversation extends Omit<Offer, 'code' | 'rendezvous'> {
   connection: Connection
   clock: Clock
   random: RandomBytes
@@ -50,16 +55,26 @@ export interface AttemptOptions extends Offer {
 /** Beyond a slow machine's curve arithmetic and a bad line. */
 const HANDSHAKE_MS = 20_000
 
-/** Resolves when the line is over. Rejects only with the abort's reason. */
+/** The machine has dialled. Resolves when the line is over. Rejects only with the abort's reason. */
 export function attemptJoin(options: AttemptOptions, signal: AbortSignal): Promise<AttemptResult> {
+  const { rendezvous: selector, code, random } = options
+  const { hello, handshake } = initiate({ purpose: 'join', selector, code, random })
+  return converse(options, { handshake, send: hello }, signal)
+}
+
+/** How a line begins: with our HELLO, or with the one that came. `established`: the other side knows the code. */
+export interface Opening {
+  handshake: Handshake
+  send?: Uint8Array
+  received?: Uint8Array
+  established?(): void
+}
+
+/** As `attemptJoin`, for either role of the handshake. */
+export function converse(options: Conversation, opening: Opening, signal: AbortSignal): Promise<AttemptResult> {
   const { connection, clock } = options
   const { stream } = connection
-  const { hello, handshake } = initiate({
-    purpose: 'join',
-    selector: options.rendezvous,
-    code: options.code,
-    random: options.random,
-  })
+  const { handshake } = opening
   return new Promise((resolve, reject) => {
     let over = false
     const ended = new AbortController()
@@ -121,6 +136,7 @@ export function attemptJoin(options: AttemptOptions, signal: AbortSignal): Promi
       if (step.sas !== undefined) {
         digits = step.sas
         deadline.cancel()
+        opening.established?.()
         const { identity, agentVersion, hostname } = options
         say({ type: 'offer', identity, agentVersion, hostname })
         alive = clock.after(ALIVE_EVERY_MS, beat)
@@ -143,6 +159,7 @@ export function attemptJoin(options: AttemptOptions, signal: AbortSignal): Promi
     stream.on('end', () => end({ outcome: 'none', why: 'the line was closed' }))
     if (signal.aborted) return onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
-    stream.write(lengthFrame(hello))
+    if (opening.send) stream.write(lengthFrame(opening.send))
+    if (opening.received) receive(opening.received)
   })
 }

@@ -12,7 +12,7 @@ import {
   type NodeMessage,
   readNodeMessage,
 } from '../../protocol/pairing/ceremony.ts'
-import type { HandshakeFailure } from '../../protocol/pairing/handshake.ts'
+import type { Handshake, HandshakeFailure } from '../../protocol/pairing/handshake.ts'
 import { respond } from '../../protocol/pairing/responder.ts'
 import { HANDSHAKE_LIMIT } from '../../protocol/pairing/wire.ts'
 import type { Desk, Line } from './desk.ts'
@@ -32,8 +32,18 @@ export type SessionEnd =
 /** Room for a first bundle on a slow line. */
 const DRAIN_MS = 30_000
 
+/** A claim (section 7.5): the authority has dialled, for this Pairing. */
+export interface OwnCall {
+  handshake: Handshake
+  /** Sent at once. */
+  first: Uint8Array
+  uid: string
+  nodeName: string
+}
+
 export interface SessionOptions {
   connection: Connection
+  call?: OwnCall
   /** As the operator sees it. */
   from: string
   clock: Clock
@@ -55,22 +65,25 @@ export function runSession(options: SessionOptions): { end(why: SessionEnd): voi
   const { connection, clock, desk } = options
   const { stream } = connection
   const over = new AbortController()
-  let uid: string | undefined
-  let nodeName = ''
+  const { call } = options
+  let uid = call?.uid
+  let nodeName = call?.nodeName ?? ''
   let offered = false
   let approving = false
   let digits = ''
   let deadline: Timer = clock.after(GATE.handshakeMs, () => end('TooSlow'))
 
-  const handshake = respond({
-    random: options.random,
-    codeFor(hello) {
-      const found = hello.purpose === 'join' ? desk.find(hello.selector) : undefined
-      uid = found?.uid
-      nodeName = found?.nodeName ?? ''
-      return found?.code
-    },
-  })
+  const answering = () =>
+    respond({
+      random: options.random,
+      codeFor(hello) {
+        const found = hello.purpose === 'join' ? desk.find(hello.selector) : undefined
+        uid = found?.uid
+        nodeName = found?.nodeName ?? ''
+        return found?.code
+      },
+    })
+  const handshake = call?.handshake ?? answering()
   const write = (bytes: Uint8Array) => void stream.write(lengthFrame(bytes))
   const say = (message: AuthorityMessage) => {
     if (handshake.state === 'Established') write(handshake.seal(encodeAuthorityMessage(message)))
@@ -155,5 +168,6 @@ export function runSession(options: SessionOptions): { end(why: SessionEnd): voi
   })
   stream.on('end', () => end('HungUp'))
   stream.on('close', () => end('HungUp'))
+  if (call) write(call.first)
   return { end }
 }

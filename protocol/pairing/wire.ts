@@ -33,6 +33,8 @@ export const NONCE_BYTES = 32
 const TAG_BYTES = 32
 const GCM_TAG_BYTES = 16
 
+/** HELLO with its type byte. */
+export const HELLO_BYTES = 1 + HEADER_BYTES + ID_BYTES + SHARE_BYTES
 /** Before the key is confirmed nothing longer is read: what a stranger can make us hold is this. */
 export const HANDSHAKE_LIMIT = 96
 /** Afterwards: a first bundle of at most 1 MiB (section 7.2), armored, and what goes with it. */
