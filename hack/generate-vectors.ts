@@ -1,6 +1,7 @@
 // protocol/vectors/*.json: what every byte of docs/protocol.md comes to for fixed keys. Whoever speaks the protocol
 // can check against them; our own tests do.
 import { openChainedLog } from '../base/chained-log.ts'
+import { encodeBeacon, readBeacon } from '../protocol/beacon.ts'
 import { armorBundle } from '../protocol/bundle/armor.ts'
 import { encodeSignedBundle, sealBundle } from '../protocol/bundle/seal.ts'
 import { encodeCommand } from '../protocol/command/encode.ts'
@@ -8,6 +9,7 @@ import { tagPrefix } from '../protocol/command/tag.ts'
 import { x25519 } from '../protocol/curves.ts'
 import { deriveNodeKeys, fingerprint, type KeyPair } from '../protocol/keys.ts'
 import { armorOperatorDocument, type OperatorDocument, sealOperatorDocument } from '../protocol/operator/document.ts'
+import { encodeClaim, signGrant } from '../protocol/pairing/claim-frame.ts'
 import { signRelease } from '../protocol/release.ts'
 import { signDomain, verifyDomain } from '../protocol/sign.ts'
 import { chunkHash, chunkList } from '../protocol/sync/chunk-list.ts'
@@ -166,6 +168,24 @@ function operatorDocuments() {
 }
 
 /** Path -> content of every vector file. */
+function genesis() {
+  const { signingPublicKey, pairingPort } = input.genesis
+  const hello = new Uint8Array(Buffer.from(input.genesis.hello, 'hex'))
+  const beacon = encodeBeacon(pairingPort, signingPublicKey)
+  const grant = signGrant(signingPublicKey, input.operator.secretKey)
+  return {
+    signingPublicKey: hex(signingPublicKey),
+    fingerprint: fingerprint(signingPublicKey),
+    beacon: { ...readBeacon(beacon), bytes: hex(beacon) },
+    notABeacon: input.genesis.notABeacon,
+    operatorSigning: pair(input.operator),
+    claims: [
+      { grant: null, hello: hex(hello), bytes: hex(encodeClaim(signingPublicKey, hello)) },
+      { grant: hex(grant), hello: hex(hello), bytes: hex(encodeClaim(signingPublicKey, hello, grant)) },
+    ],
+  }
+}
+
 export async function generateVectors(): Promise<Map<string, string>> {
   const files = {
     keys: keys(),
@@ -175,6 +195,7 @@ export async function generateVectors(): Promise<Map<string, string>> {
     sync: sync(),
     operator: operatorDocuments(),
     records: await records(),
+    genesis: genesis(),
   }
   return new Map(
     Object.entries(files).map(([name, content]) => [

@@ -165,3 +165,19 @@ export const operatorDocuments: readonly OperatorDocument[] = [
   { ...issued, type: 'operator', operatorKey: toBase64(ed25519PublicKey(counting(0x91))) },
   { ...issued, type: 'override', nodeId, archive: archiveId, fencingEpoch: 2 },
 ]
+
+export const genesis = {
+  signingPublicKey: authoritySigning.publicKey,
+  pairingPort: 9202,
+  /** HELLO: type, version, purpose claim, selector CM7K, session id, share. */
+  hello: `010102434d374b${'a0'.repeat(16)}${'b0'.repeat(32)}`,
+  /** One byte short, one too many, another op, target, version; no port. */
+  notABeacon: [
+    `b0000123f2${'00'.repeat(10)}`,
+    `b0000123f2${'00'.repeat(12)}`,
+    `01000123f2${'00'.repeat(11)}`,
+    `b0ff0123f2${'00'.repeat(11)}`,
+    `b0000223f2${'00'.repeat(11)}`,
+    `b000010000${'00'.repeat(11)}`,
+  ],
+}

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { openChainedLog } from '../base/chained-log.ts'
 import { generateVectors } from '../hack/generate-vectors.ts'
 import { memoryFiles } from '../testing/memory-files.ts'
+import { readBeacon } from './beacon.ts'
 import { dearmorBundle } from './bundle/armor.ts'
 import { contentDigest } from './bundle/digest.ts'
 import { openSignedBundle } from './bundle/seal.ts'
@@ -11,6 +12,7 @@ import { decodeCommand } from './command/decode.ts'
 import { verifyTag } from './command/tag.ts'
 import { deriveNodeKeys, fingerprint } from './keys.ts'
 import { dearmorOperatorDocument, openOperatorDocument } from './operator/document.ts'
+import { readClaim, verifyGrant } from './pairing/claim-frame.ts'
 import { verifyRelease } from './release.ts'
 import { expandRevision } from './revision.ts'
 import { verifyDomain } from './sign.ts'
@@ -106,4 +108,18 @@ test('operator documents', () => {
   expect(Buffer.from(dearmorOperatorDocument(armored)).toString('hex')).toBe(documents[0].bytes)
   for (const { bytes: hex, reason } of refused)
     expect(openOperatorDocument(bytes(hex), key)).toEqual({ ok: false, reason })
+})
+
+test('genesis', () => {
+  const { beacon, notABeacon, claims, signingPublicKey, operatorSigning, fingerprint: printed } = vectors('genesis')
+  const { bytes: hex, ...read } = beacon
+  expect(readBeacon(bytes(hex))).toEqual(read)
+  expect(printed.startsWith(read.fingerprintPrefix)).toBe(true)
+  for (const other of notABeacon) expect(readBeacon(bytes(other))).toBeUndefined()
+  expect(claims.length).toBe(2)
+  for (const { grant, hello, bytes: frame } of claims) {
+    const claim = readClaim(bytes(frame))
+    expect(claim).toMatchObject({ signingPublicKey: bytes(signingPublicKey), hello: bytes(hello) })
+    expect(claim && verifyGrant(claim, bytes(operatorSigning.public))).toBe(grant !== null)
+  }
 })
