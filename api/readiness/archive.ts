@@ -1,4 +1,4 @@
-import { BUNDLE_STAGES, CHANNEL, FLAG, LIVENESS, unseen } from './facts.ts'
+import { BUNDLE_STAGES, bundleNotApplied, CHANNEL, FLAG, LIVENESS, unseen } from './facts.ts'
 import { type FactsOf, refusals, type Table } from './table.ts'
 
 const domain = {
@@ -22,7 +22,7 @@ const domain = {
   /** A change of an admitted archive that is not followed; the earlier state stays. */
   change: ['none', 'ImageImmutable', 'RelocationNever', 'MoveRefused', 'MemoryFloor', 'MemoryOvercommit'],
   /** What its move to another node waits for. */
-  move: ['none', 'Stopping', 'Releasing', 'SourceUnheard', 'Copying', 'NoSlot', 'Returning'],
+  move: ['none', 'Stopping', 'Releasing', 'SourceUnheard', 'Copying', 'NoSlot', 'RestoreUnheard', 'Returning'],
   channel: CHANNEL,
   liveness: LIVENESS,
   bundle: BUNDLE_STAGES,
@@ -96,7 +96,7 @@ export const archiveTable: Table<typeof domain> = {
       when: { admitted: 'NodeUnknownCapacity' },
       verdict: 'Unknown',
       reason: 'NodeUnknownCapacity',
-      message: 'the memory of node {node} is not known until it is heard',
+      message: 'waits until node {node} is heard for the first time and says how much memory it has',
     },
     {
       when: { admitted: 'RestoreUnheard' },
@@ -123,12 +123,7 @@ export const archiveTable: Table<typeof domain> = {
       MemoryOvercommit: '{detail}',
     }),
     ...unseen(),
-    {
-      when: { bundle: ['Held', 'Reverted', 'Refused'], defined: false },
-      verdict: 'Stalled',
-      reason: 'NodeBundleNotApplied',
-      message: 'node {node} does not run its latest bundle: {bundleReason}',
-    },
+    ...bundleNotApplied('defined'),
     {
       when: { failed: true },
       verdict: 'Stalled',
@@ -153,6 +148,12 @@ export const archiveTable: Table<typeof domain> = {
       verdict: 'Stalled',
       reason: 'SlotsExhausted',
       message: '{detail}',
+    },
+    {
+      when: { move: 'RestoreUnheard' },
+      verdict: 'Reconciling',
+      reason: 'RestoreUnheard',
+      message: 'it moves to node {to}: {detail}',
     },
     {
       when: { move: 'Stopping' },

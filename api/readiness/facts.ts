@@ -8,6 +8,33 @@ export const BUNDLE_STAGES = ['None', 'Pending', 'Staged', 'Applied', 'Reverted'
 export const CHANNEL = ['open', 'Braked', 'Superseded'] as const
 export const FLAG = [false, true] as const
 
+/** Rows for what lives by a bundle that its node does not run; `missing` is the fact that says so. */
+export function bundleNotApplied<K extends string>(missing: K) {
+  const when = <S extends string>(bundle: S) => ({ bundle, [missing]: false }) as { bundle: S } & Record<K, false>
+  const reason = 'NodeBundleNotApplied'
+  return [
+    {
+      when: when('Held' as const),
+      verdict: 'Stalled' as const,
+      reason,
+      message:
+        'node {node} went back to its previous bundle, which lacks this; ppn describe node/{node} says what to do',
+    },
+    {
+      when: when('Reverted' as const),
+      verdict: 'Reconciling' as const,
+      reason,
+      message: 'node {node} went back to its previous bundle, which lacks this; the new one is tried again',
+    },
+    {
+      when: when('Refused' as const),
+      verdict: 'Stalled' as const,
+      reason,
+      message: 'node {node} refuses its bundle: {bundleReason}',
+    },
+  ]
+}
+
 /** Rows for a node that is not heard: law 2. `node` is what the message calls it. */
 export function unseen() {
   return [

@@ -1,4 +1,4 @@
-import { BUNDLE_STAGES, CHANNEL, FLAG, LIVENESS, unseen } from './facts.ts'
+import { BUNDLE_STAGES, bundleNotApplied, CHANNEL, FLAG, LIVENESS, unseen } from './facts.ts'
 import { type FactsOf, refusals, type Table } from './table.ts'
 
 const domain = {
@@ -44,12 +44,7 @@ export const resourcePoolTable: Table<typeof domain> = {
       MemoryInvalid: '{detail}',
     }),
     ...unseen(),
-    {
-      when: { bundle: ['Held', 'Reverted', 'Refused'], applied: false },
-      verdict: 'Stalled',
-      reason: 'NodeBundleNotApplied',
-      message: 'node {node} does not run its latest bundle: {bundleReason}',
-    },
+    ...bundleNotApplied('applied'),
     {
       when: { applied: true, overcommitted: true },
       verdict: 'Stalled',

@@ -62,7 +62,7 @@ function changeOf({ spec }: Archive, { placement, verdict, move }: ArchiveObserv
 function moveFact({ move, refusedPlace }: ArchiveObserved): ArchiveFacts['move'] {
   if (!move || move.step.do === 'nothing' || move.step.do !== 'wait') return 'none'
   const { for: what } = move.step
-  if (refusedPlace) return 'NoSlot'
+  if (refusedPlace) return refusedPlace.reason === 'RestoreUnheard' ? 'RestoreUnheard' : 'NoSlot'
   if (what === 'Landing' || what === 'Cleaning') return 'none'
   return what === 'Copying' && !move.sourceFresh ? 'SourceUnheard' : what
 }

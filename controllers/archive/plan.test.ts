@@ -223,3 +223,32 @@ test('planned again on its own status, nothing is left to tell (law 6)', () => {
   const again = { ...archive(), status: status?.status as PpnObject<'Archive'>['status'] }
   expect(planArchive(again, observed({ nowMs: Date.parse(T0) + 60_000, ops: [settled] }))).toEqual([nothingAsked])
 })
+
+const ready = (facts: Partial<ArchiveObserved>, spec: object = {}) => {
+  const status = planArchive(archive({}, spec), observed(facts)).find((e) => e.type === 'status')?.status
+  return (status as PpnObject<'Archive'>['status'])?.conditions.find((c) => c.type === 'Ready')
+}
+
+test.each([
+  ['RestoreUnheard', 'Reconciling', 'edge-3 has not been heard since the restore'],
+  ['SlotsExhausted', 'Stalled', 'all 255 slots of edge-3 are taken'],
+] as const)('a move that finds no place says which it is: %s', (reason, type, message) => {
+  const move = { step: { do: 'wait', for: 'Copying' }, sourceFresh: true } as const
+  const record = { phase: 'copying', from: placement, to: 'edge-3' } as const
+  const facts = { move: { ...move, record }, refusedPlace: { ok: false, reason, message } as const }
+  const found = ready(facts, { nodeName: 'edge-3', relocation: 'OnPinChange' })
+  expect(found).toMatchObject({ status: 'False', reason, message: expect.stringContaining(message) })
+  const status = planArchive(archive({}, { nodeName: 'edge-3', relocation: 'OnPinChange' }), observed(facts))
+  const conditions = status.flatMap((e) => (e.type === 'status' ? e.status.conditions : []))
+  expect(conditions.find((c) => c.status === 'True' && c.type === type)?.reason).toBe(reason)
+})
+
+test.each([
+  ['Held', /ppn describe node\/edge-2/],
+  ['Reverted', /tried again/],
+  ['Refused', /refuses its bundle: TooBig/],
+] as const)('a definition that its node does not run, %s, is told for people', (stage, message) => {
+  const found = ready({ bundle: { stage, defined: false, reason: stage === 'Refused' ? 'TooBig' : 'RevertedHeld' } })
+  expect(found).toMatchObject({ reason: 'NodeBundleNotApplied', message: expect.stringMatching(message) })
+  expect(found?.message).not.toMatch(/RevertedHeld/)
+})

@@ -84,9 +84,11 @@ function seen(archive: Archive, observed: ArchiveObserved): ConditionDraft[] {
 
 function placed({ placement, bundle }: ArchiveObserved): ConditionDraft {
   if (bundle.defined) return draft('Placed', 'True', 'Applied', `slot ${placement?.slot} of ${placement?.node}`)
-  const stuck = bundle.stage === 'Held' || bundle.stage === 'Reverted' || bundle.stage === 'Refused'
-  if (!stuck) return draft('Placed', 'False', 'BundlePending', `its definition is on the way to ${placement?.node}`)
-  return draft('Placed', 'False', 'NodeBundleNotApplied', bundle.reason ?? `the bundle is ${bundle.stage}`)
+  const gone = bundle.stage === 'Held' || bundle.stage === 'Reverted'
+  if (!gone && bundle.stage !== 'Refused')
+    return draft('Placed', 'False', 'BundlePending', `its definition is on the way to ${placement?.node}`)
+  const why = gone ? 'went back to its previous bundle' : `refuses its bundle: ${bundle.reason}`
+  return draft('Placed', 'False', 'NodeBundleNotApplied', `node ${placement?.node} ${why}`)
 }
 
 function imageReady({ report, bundle }: ArchiveObserved): ConditionDraft {

@@ -117,6 +117,7 @@ describe('acceptance', () => {
     await run.settle()
     expect(short(run, 'twin', 'Accepted')).toBe('False AddressTaken')
     expect(short(run, 'twin', 'Stalled')).toBe('True AddressTaken')
+    expect(condition(run, 'twin', 'Enrolled')?.message).toBe('no keys are known')
     expect(short(run, 'office', 'Ready')).toBe('True Converged')
     expect(published).toEqual([])
     expect(run.fake.recorded.map(({ object, type, reason }) => [object, type, reason])).toEqual([

@@ -23,7 +23,7 @@ export function nodeStatus(
   const drafts = [
     ...found.conditions,
     acceptedCondition(facts, found, detail),
-    enrolledCondition(facts, found, observed, detail),
+    enrolledCondition(facts, found, observed),
     connectedCondition(facts),
     configCondition(facts, found),
     isolatedCondition(fresh),
@@ -59,15 +59,12 @@ function acceptedCondition(facts: NodeFacts, found: Readiness, detail: string): 
   return draft('Accepted', 'False', facts.accepted, found.reason === facts.accepted ? found.message : detail)
 }
 
-function enrolledCondition(
-  facts: NodeFacts,
-  found: Readiness,
-  { enrolment }: NodeObserved,
-  detail: string,
-): ConditionDraft {
+function enrolledCondition(facts: NodeFacts, found: Readiness, { enrolment, enrol }: NodeObserved): ConditionDraft {
   if (facts.enrolled === 'yes' && enrolment)
     return draft('Enrolled', 'True', 'Enrolled', `its keys are known (${enrolment.how})`)
-  return draft('Enrolled', 'False', facts.enrolled, found.reason === facts.enrolled ? found.message : detail)
+  // Refused for something else, its keys were not looked at.
+  const why = enrol?.ok === false ? enrol.message : 'no keys are known'
+  return draft('Enrolled', 'False', facts.enrolled, found.reason === facts.enrolled ? found.message : why)
 }
 
 const CONNECTED: Record<NodeFacts['liveness'], [ConditionStatus, string, string]> = {
