@@ -6,6 +6,7 @@ export const CEREMONY_REFUSALS = {
   DigitsDiffer: 'the digits on the two screens differ: somebody may be in between',
   Expired: 'the time for it is over',
   Burned: 'too many tries with another code',
+  CodeWrong: 'the machine there shows another code',
   Used: 'the code was used by another machine',
   KeyEnrolledElsewhere: 'a key of this machine is enrolled under another name',
   IdentityDiffers: 'the name belongs to another machine; to replace it, say so in the Pairing (replace: true)',

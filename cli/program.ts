@@ -7,6 +7,7 @@ import { ppnVersion } from './version.ts'
 
 const STATE = ['--state <dir>', 'state folder of the fleet (default: $PPN_STATE, or the one there is)'] as const
 const NAMESPACE = ['-n, --namespace <name>', 'namespace of archives'] as const
+const BEACON = ['--beacon <interface>', 'tell machines on this local network where to call; may be repeated'] as const
 const AGENT_STATE = '/var/lib/ppn'
 
 const output = (...choices: string[]) => new Option('-o, --output <format>', 'output format').choices(choices)
@@ -42,6 +43,7 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option('--timeout <duration>', 'with --once: give up after this long, e.g. 90s or 5m', '2m')
     .option('--metrics-port <port>', 'port on 127.0.0.1 for /metrics, /healthz and /readyz; 0 picks one', '9180')
     .option('--pairing-address <address>', 'where machines call to join (default: everywhere; nowhere with --simulate)')
+    .option(...BEACON, collect)
     .option('--plain', 'plain lines even on a terminal')
     .action(async (dir, options) =>
       done(await (await import('./verbs/up.ts')).up(io, dir, { ...program.opts(), ...options })),
@@ -54,6 +56,7 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option('--state <dir>', 'its state folder', '/var/lib/ppn-authority')
     .option('--metrics-port <port>', 'port on 127.0.0.1 for /metrics, /healthz and /readyz', '9180')
     .option('--pairing-address <address>', 'where machines call to join', '::')
+    .option(...BEACON, collect)
     .action(async (options) =>
       done(await (await import('./verbs/authority.ts')).authority(io, { ...program.opts(), ...options })),
     )

@@ -8,6 +8,7 @@ const domain = {
   obstacle: ['none', 'SecretNeedsCluster', 'NotServed', 'RendezvousTaken'],
   stage: [
     'Pending',
+    'Calling',
     'Exchanged',
     'AwaitDigits',
     'AwaitDecision',
@@ -74,6 +75,12 @@ export const pairingTable: Table<typeof domain> = {
       verdict: 'Reconciling',
       reason: 'Pending',
       message: 'waiting for the machine that shows {rendezvous}; tries with another code: {failures} of 5',
+    },
+    {
+      when: { stage: 'Calling' },
+      verdict: 'Reconciling',
+      reason: 'Calling',
+      message: 'claims the machine at {address}: {calling}',
     },
     {
       when: { stage: 'Exchanged' },

@@ -41,13 +41,45 @@ export const pairingSpec = z
       .boolean()
       .optional()
       .describe('The machine takes the place of the one that has this name now, whose keys are worthless then.'),
+    address: z
+      .string()
+      .min(1)
+      .max(261)
+      .regex(/^([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[1-9][0-9]{0,4})?$/)
+      .optional()
+      .describe('A claim: the authority calls the machine here, host or host:port, instead of being called.'),
+    grant: z
+      .string()
+      .length(88)
+      .regex(/^[A-Za-z0-9+/]{85}[AQgw]==$/)
+      .optional()
+      .describe(
+        "The operator key's signature over this authority's signing key; some machines answer no claim without.",
+      ),
+    trustCode: z
+      .boolean()
+      .optional()
+      .describe(
+        'Of a claim: nobody compares digits at the authority, the code alone is trusted. The registry says so.',
+      ),
     decision: z.enum(['Approve', 'Deny']).optional().describe('What the operator decided. Set once.'),
   })
   .refine((p) => (p.code === undefined) !== (p.codeSecretRef === undefined), {
     error: 'exactly one of code and codeSecretRef must be set',
     path: ['code'],
   })
-  .meta(cel('has(self.code) != has(self.codeSecretRef)', 'exactly one of code and codeSecretRef must be set'))
+  .refine((p) => p.address !== undefined || (p.grant === undefined && p.trustCode === undefined), {
+    error: 'grant and trustCode are of a claim, which has an address',
+    path: ['address'],
+  })
+  .meta(
+    cel(
+      'has(self.code) != has(self.codeSecretRef)',
+      'exactly one of code and codeSecretRef must be set',
+      'has(self.address) || (!has(self.grant) && !has(self.trustCode))',
+      'grant and trustCode are of a claim, which has an address',
+    ),
+  )
 export type PairingSpec = z.output<typeof pairingSpec>
 
 export type PairingPhase = 'Pending' | 'Exchanged' | 'AwaitingSAS' | 'Approved' | 'Denied' | 'Expired' | 'Burned'

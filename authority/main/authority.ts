@@ -1,4 +1,5 @@
 // The authority, put together: one store, all controllers, and everything that acts downward.
+import { dialHost, parseHostPort } from '../../base/dial.ts'
 import { openSegmentedLog } from '../../base/segmented-log.ts'
 import { authorityNodeNames } from '../../controllers/bundle/members.ts'
 import { buildControllers, type Controllers } from '../../controllers/index.ts'
@@ -10,9 +11,12 @@ import type { SequenceMark, Term } from '../../protocol/ids.ts'
 import { fingerprint, toBase64 } from '../../protocol/keys.ts'
 import { createAllocator, type DurableAllocator } from '../allocation/allocator.ts'
 import { AUDIT_FILE, type Audit, auditTo } from '../audit.ts'
+import { sendBeacons } from '../beacon/beacon.ts'
+import { broadcast, footholds } from '../beacon/ground.ts'
 import { type Brake, fileBrake } from '../brake.ts'
 import { createPublisher, type Publisher } from '../bundles/publisher.ts'
 import { syncPusher } from '../bundles/push.ts'
+import { callingDesk } from '../claim/caller.ts'
 import { type LoadedKeys, loadOrCreateKeys, OPERATOR_ADVICE } from '../keys/keys.ts'
 import { noMetrics, promMetrics } from '../metrics.ts'
 import { createDesk } from '../pairing/desk.ts'
@@ -136,6 +140,20 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
   const operatorKey = toBase64(operator.publicKey)
   const port = pairingPort({ clock, log, changed: () => controllers.refresh('the pairing port') })
   const desk = createDesk({ clock, log, records: store.records, unavailable: port.unavailable })
+  const firstBundle = (node: string, until: AbortSignal) =>
+    awaitFirstBundle({ clock, log, firstBundle: publisher.firstBundle }, node, until)
+  const authorityFingerprint = fingerprint(signing.publicKey)
+  const dialClaim = (address: string, until: AbortSignal) =>
+    dialHost(parseHostPort(address, effectiveMesh(world).spec.ports.holding), clock, until)
+  const ceremonies = callingDesk(
+    {
+      ...{ clock, random, log, desk, authorityFingerprint, firstBundle },
+      signingPublicKey: signing.publicKey,
+      guard: () => brake.guard(),
+      dial: options.dialClaim ?? dialClaim,
+    },
+    running,
+  )
   const world: World = {
     clock,
     log,
@@ -145,7 +163,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     bundles: publisher,
     allocator,
     registry,
-    ceremonies: desk,
+    ceremonies,
     authority: {
       keys: () => [publicKeys],
       operatorKey: () => operatorKey,
@@ -231,8 +249,20 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
         log,
         metrics,
         desk,
-        authorityFingerprint: fingerprint(signing.publicKey),
-        firstBundle: (node, until) => awaitFirstBundle({ clock, log, firstBundle: publisher.firstBundle }, node, until),
+        authorityFingerprint,
+        firstBundle,
+      },
+      running,
+    )
+
+  if (options.beacon && options.beacon.length > 0)
+    void sendBeacons(
+      {
+        ...{ clock, log, footholds, broadcast },
+        interfaces: options.beacon,
+        pairingPort: () => (port.unavailable() ? undefined : effectiveMesh(world).spec.ports.pairing),
+        signingPublicKey: signing.publicKey,
+        guard: () => brake.guard(),
       },
       running,
     )

@@ -3,7 +3,7 @@ import type { Clock } from '../../base/clock.ts'
 import type { Files } from '../../base/files.ts'
 import type { Logger } from '../../base/log.ts'
 import type { RandomBytes } from '../../base/random.ts'
-import type { Transport } from '../../base/transport.ts'
+import type { Connection, Transport } from '../../base/transport.ts'
 import type { Store } from '../../controllers/ports/store.ts'
 import type { EventRecorder } from '../../controllers/ports/world.ts'
 import type { RunRecord } from '../../controllers/runtime/history.ts'
@@ -27,6 +27,10 @@ export interface AuthorityOptions {
   listenMs?: number
   /** Where machines call to join (section 7.4); nowhere when absent. The port is the Mesh's. */
   pairing?: { transport: Transport; address: string }
+  /** How a machine that holds is called, for a claim (section 7.5); over this machine's networks when absent. */
+  dialClaim?(address: string, signal: AbortSignal): Promise<Connection>
+  /** Interfaces on which machines are told where to call; none by default. */
+  beacon?: readonly string[]
   /** Versions of bundles written and of telemetry read; the built-in tables when absent. */
   versions?: Pick<WireVersions, 'bundle' | 'telemetry'>
 }

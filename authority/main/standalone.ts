@@ -29,6 +29,8 @@ export interface StandaloneOptions {
   listenMs?: number
   /** Address of this machine at which others call to join; nobody can when absent. */
   pairingAddress?: string
+  /** Interfaces on which machines are told where to call; none by default. */
+  beacon?: readonly string[]
   /** How the folder is read and watched; default: as its file system asks for. */
   folder?: Pick<FilesStoreOptions, 'fs' | 'watch'>
   /** Another place for the admin socket, open to a group. */
@@ -71,6 +73,7 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
         log,
         metrics,
         listenMs: options.listenMs,
+        ...(options.beacon && { beacon: options.beacon }),
         ...(options.pairingAddress !== undefined && {
           pairing: { transport: hostTransport(clock), address: options.pairingAddress },
         }),

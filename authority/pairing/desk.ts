@@ -17,7 +17,7 @@ export interface Line {
 }
 
 export interface Desk extends Ceremonies {
-  /** The open ceremony under a rendezvous; undefined: none, expired or burned. */
+  /** The open ceremony under a rendezvous; undefined: none, expired, burned, or a claim, for which nobody calls in. */
   find(rendezvous: string): OpenCeremony | undefined
   /** Somebody tried another code under it. Counts at once, durably a moment later. */
   countFailure(uid: string): void
@@ -26,6 +26,8 @@ export interface Desk extends Ceremonies {
   /** The machine has shown its keys. */
   offered(uid: string, line: Line, session: Omit<CeremonySession, 'node'>): void
   answered(uid: string, line: Line, node: CeremonySession['node']): void
+  /** Something changed that is no line of the desk's own. */
+  touch(uid: string): void
   /** The line is gone. */
   hungUp(uid: string, line: Line): void
 }
@@ -115,7 +117,7 @@ export function createDesk(options: DeskOptions): Desk {
     },
     find(rendezvous) {
       const found = entries.get(holder(rendezvous) ?? '')?.ceremony
-      if (!found || failuresOf(found.uid) >= BURNED_AT) return undefined
+      if (!found || found.claim || failuresOf(found.uid) >= BURNED_AT) return undefined
       return clock.now() < found.untilMs ? found : undefined
     },
     countFailure(uid) {
@@ -143,6 +145,7 @@ export function createDesk(options: DeskOptions): Desk {
       entry.session = { ...entry.session, node }
       changed(uid)
     },
+    touch: changed,
     hungUp(uid, line) {
       const entry = of(uid, line)
       if (!entry) return

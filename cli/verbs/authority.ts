@@ -20,6 +20,7 @@ export interface AuthorityOptions {
   state: string
   metricsPort: string
   pairingAddress: string
+  beacon?: string[]
   logLevel?: string
   logFormat?: 'text' | 'json'
 }
@@ -45,6 +46,7 @@ export async function authority(io: Io, options: AuthorityOptions): Promise<Exit
       },
       metricsPort: Number(options.metricsPort),
       pairingAddress: options.pairingAddress,
+      ...(options.beacon && { beacon: options.beacon }),
       onMetricsPortTaken: (port) => log.warn({ port }, 'the port is taken: no metrics are served'),
       // The state folder is closed to the group that may ask; the runtime folder is not.
       ...(state === SERVICE.state && existsSync(dirname(SERVICE.socket)) && { adminSocket: SERVICE.socket }),

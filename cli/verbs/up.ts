@@ -12,6 +12,7 @@ import { readState } from '../../stores/sqlite/read-state.ts'
 import { parseDuration } from '../duration.ts'
 import { CliError, EXIT, type ExitCode } from '../exit.ts'
 import type { Io } from '../io.ts'
+import { healthNotices, holdsNotice } from '../output/notices.ts'
 import { problemText } from '../output/problems.ts'
 import { stateFolderFor } from '../state.ts'
 import { fleetReadiness } from '../up/readiness.ts'
@@ -25,6 +26,7 @@ export interface UpOptions {
   timeout: string
   metricsPort: string
   pairingAddress?: string
+  beacon?: string[]
   plain?: boolean
   logLevel?: string
   logFormat?: 'text' | 'json'
@@ -43,13 +45,7 @@ async function firstOctet(io: Io, dir: string, state: string): Promise<number> {
 
 function snapshotOf({ backend }: Standalone, fleet: string): Snapshot {
   const health = backend.health()
-  const notices = [
-    health.brake.set ? `braked: ${health.brake.reason ?? 'no reason given'}; nothing is sent` : '',
-    health.superseded ? 'superseded: nodes obey a newer authority; nothing is sent (see docs/security.md)' : '',
-    health.store.unreadable ? `the folder cannot be read, everything is held: ${health.store.unreadable}` : '',
-    health.store.watching === 'polling' ? `polling for changes: ${health.store.watchingReason ?? ''}` : '',
-    ...backend.holds().map((hold) => `held: ${hold.message}`),
-  ].filter((notice) => notice !== '')
+  const notices = [...healthNotices(health), ...holdsNotice(backend.holds())]
   const objects = KINDS.flatMap((kind) => backend.objects({ kind }))
   return { fleet, objects, problems: health.store.problems, notices }
 }
@@ -135,6 +131,7 @@ export async function up(io: Io, dir: string, options: UpOptions): Promise<ExitC
       metricsPort,
       // A simulated fleet has nobody to let in, unless asked to.
       pairingAddress: options.pairingAddress ?? (options.simulate ? undefined : EVERYWHERE),
+      ...(options.beacon && { beacon: options.beacon }),
       onMetricsPortTaken: (port) =>
         view.say(`port ${port} is taken: no metrics are served; choose one with --metrics-port`),
     },

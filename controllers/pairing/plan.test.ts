@@ -233,3 +233,49 @@ test('a paused one is left alone', async () => {
   expect(reason()).toBe('Pending Unknown Paused')
   expect(closed()).toEqual([])
 })
+
+describe('a claim', () => {
+  const GRANT = `${'A'.repeat(86)}==`
+  const CLAIM = { address: '10.0.0.7:9443' }
+  const claim = async (spec: object = {}) => {
+    run = runControllers((world) => [pairingController(world)])
+    run.fake.store.put('Node', 'laptop', { role: 'spoke', site: 'leased' })
+    await declare({ ...CLAIM, ...spec })
+  }
+
+  test('tells the ceremony where to call, and a person what came of it', async () => {
+    await claim({ grant: GRANT })
+    expect(run.fake.ceremonies.opened.get(UID)).toMatchObject({ claim: { address: '10.0.0.7:9443', grant: GRANT } })
+    expect(reason()).toBe('Pending False Calling')
+    await see({ calling: 'no answer' })
+    expect(status()?.conditions[0]?.message).toContain('10.0.0.7:9443: no answer')
+  })
+
+  test('needs no pairing port', async () => {
+    await claim()
+    run.fake.ceremonies.unavailable = () => 'no port'
+    await declare({ ...CLAIM, decision: 'Approve' })
+    expect(reason()).toBe('Pending False Calling')
+  })
+
+  test('ends at the first answer that the code is another: it is not guessed at', async () => {
+    await claim()
+    await see({ failures: 1 })
+    expect(reason()).toBe('Denied False Denied')
+    expect(closed()).toEqual([`${UID} CodeWrong`])
+  })
+
+  test('with trustCode asks for no digits, and the registry says so', async () => {
+    await claim({ trustCode: true, decision: 'Approve' })
+    await see(machine({ node: 'person' }))
+    expect(reason()).toBe('Approved True Approved')
+    expect(enrolled()).toMatchObject({ how: 'paired', confirmedBy: 'trustCode' })
+  })
+
+  test('with trustCode another machine at the same place takes no part', async () => {
+    await claim({ trustCode: true })
+    await see(machine())
+    await see(machine({ identity: fakeIdentity('thief') }))
+    expect(reason()).toBe('Denied False Denied')
+  })
+})

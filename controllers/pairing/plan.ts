@@ -76,7 +76,8 @@ function planOpen(pairing: PairingObject, observed: PairingObserved): Effect[] {
     return [...first, ...tell(pairing, observed, { stage: 'Pending', obstacle }), ...later(current, nowMs)]
 
   const session = view.session
-  const typed = pairing.spec.sas !== undefined && session?.sas === pairing.spec.sas
+  const { sas, trustCode } = pairing.spec
+  const typed = trustCode === true || (sas !== undefined && session?.sas === sas)
   const matched = current.matched ?? (typed ? session?.identity : undefined)
   const noted: PairingRecord = matched ? { ...current, matched } : current
   const writing: Effect[] = matched && !current.matched ? [write(pairing, noted)] : first
@@ -100,15 +101,16 @@ const later = (record: PairingRecord, nowMs: number): Effect[] => [
 ]
 
 function open(pairing: PairingObject, record: PairingRecord): Effect {
-  const { nodeName, rendezvous, code = '' } = pairing.spec
+  const { nodeName, rendezvous, code = '', address, grant } = pairing.spec
+  const claim = address === undefined ? {} : { claim: { address, ...(grant !== undefined && { grant }) } }
   const until = record.end?.phase === 'Approved' ? record.end.atMs + KEPT_MS : record.startedMs + WINDOW_MS
   const enrolled = record.end?.phase === 'Approved' && record.matched ? { enrolled: record.matched } : {}
   const { uid } = pairing.metadata
-  return { type: 'openCeremony', ceremony: { uid, nodeName, rendezvous, code, untilMs: until, ...enrolled } }
+  return { type: 'openCeremony', ceremony: { uid, nodeName, rendezvous, code, untilMs: until, ...claim, ...enrolled } }
 }
 
 function enrolment(pairing: PairingObject, node: { uid: string; name: string }, session: CeremonySession): Effect {
-  const by = session.node === 'trustCode' ? 'trustCode' : 'person'
+  const by = session.node === 'trustCode' || pairing.spec.trustCode ? 'trustCode' : 'person'
   return { type: 'enrolPaired', node, identity: session.identity, by, replace: pairing.spec.replace ?? false }
 }
 
@@ -117,7 +119,7 @@ function obstacleOf(
   { holder, unavailable }: PairingObserved,
 ): PairingFacts['obstacle'] {
   if (spec.code === undefined) return 'SecretNeedsCluster'
-  if (unavailable !== undefined) return 'NotServed'
+  if (unavailable !== undefined && spec.address === undefined) return 'NotServed'
   return holder !== undefined && holder !== metadata.uid ? 'RendezvousTaken' : 'none'
 }
 
@@ -129,15 +131,21 @@ function endOf(pairing: PairingObject, { nowMs, view }: PairingObserved, record:
   if (spec.decision === 'Deny') return denied('Denied')
   if (view.failures >= BURNED_AT) return { phase: 'Burned', atMs: nowMs, why: 'Burned' }
   if (session?.node === 'differs') return denied('DigitsDiffer')
-  const strange = record.matched ? !sameKeys(record.matched, session?.identity) : spec.sas !== session?.sas
-  if (spec.sas !== undefined && session && strange) return denied('DigitsDiffer')
+  // A code that was typed wrong is not guessed at: the machine answers once a minute, whoever asks.
+  if (spec.address !== undefined && view.failures > 0) return denied('CodeWrong')
+  const strange = record.matched
+    ? !sameKeys(record.matched, session?.identity)
+    : spec.sas !== undefined && spec.sas !== session?.sas
+  if (session && strange) return denied('DigitsDiffer')
   if (nowMs >= record.startedMs + WINDOW_MS) return { phase: 'Expired', atMs: nowMs, why: 'Expired' }
   return undefined
 }
 
 function stageOf({ spec }: PairingObject, { view, node }: PairingObserved, matched: NodeIdentity | undefined): Stage {
   const session = view.session
-  if (!session) return matched ? 'AwaitMachine' : view.exchanging ? 'Exchanged' : 'Pending'
+  if (!session && view.exchanging && !matched) return 'Exchanged'
+  if (!session && spec.address !== undefined) return 'Calling'
+  if (!session) return matched ? 'AwaitMachine' : 'Pending'
   if (!matched) return 'AwaitDigits'
   if (spec.decision !== 'Approve') return 'AwaitDecision'
   if (!node) return 'NodeMissing'
@@ -167,6 +175,7 @@ function planEnded(pairing: PairingObject, observed: PairingObserved, record: Pa
 
 const PHASE_OF: Record<Stage, PairingPhase> = {
   Pending: 'Pending',
+  Calling: 'Pending',
   Exchanged: 'Exchanged',
   AwaitDigits: 'AwaitingSAS',
   AwaitDecision: 'AwaitingSAS',
@@ -199,6 +208,8 @@ function tell(
       hostname: view.session?.hostname,
       from: view.session?.from,
       unavailable,
+      address: pairing.spec.address,
+      calling: view.calling ?? 'calls',
       why: CEREMONY_REFUSALS[ended?.why ?? 'Denied'],
     },
   )

@@ -12,6 +12,8 @@ export interface OpenCeremony {
   code: string
   /** Clock.now() after which the code is worthless. */
   untilMs: number
+  /** A claim: the machine is called here; whoever calls in by this rendezvous is nobody. */
+  claim?: { address: string; grant?: string }
   /** Enrolled already: that machine is given its answer, as often as it asks; every other one is refused. */
   enrolled?: NodeIdentity
 }
@@ -34,6 +36,8 @@ export interface CeremonyView {
   failures: number
   /** Somebody is on the line, yet has not shown its keys. */
   exchanging: boolean
+  /** Of a claim: what came of the last call, in words. */
+  calling?: string
   session?: CeremonySession
 }
 

@@ -301,11 +301,12 @@ function fakeRegistry(lines: Map<string, Enrolment>): FakeWorld['registry'] {
     subscribe,
     of: (node) => lines.get(node),
     list: () => [...lines.values()],
-    async enrol(node, nodeId, identity, how) {
+    async enrol(node, nodeId, identity, how, confirmedBy) {
       const before = lines.get(node)
       if (before && !isDeepStrictEqual(before.identity, identity))
         return { ok: false, reason: 'IdentityDiffers', message: `${node} is enrolled with other keys` }
-      const enrolment = before ?? { node, nodeId, enrolmentId: fakeId(`enrolment ${node}`) as never, identity, how }
+      const enrolmentId = fakeId(`enrolment ${node}`) as never
+      const enrolment = before ?? { node, nodeId, enrolmentId, identity, how, ...(confirmedBy && { confirmedBy }) }
       lines.set(node, enrolment)
       if (!before) tell(node)
       return { ok: true, enrolment }
