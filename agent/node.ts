@@ -4,6 +4,7 @@ import type { Connection } from '../base/transport.ts'
 import { OP } from '../protocol/command/ops.ts'
 import type { ArchiveId, Digest } from '../protocol/ids.ts'
 import { toBase64 } from '../protocol/keys.ts'
+import { OPERATOR_LIMIT } from '../protocol/operator/document.ts'
 import { signRelease } from '../protocol/release.ts'
 import type { SyncFrame } from '../protocol/sync/frame.ts'
 import type { NodeReport } from '../protocol/telemetry/report.ts'
@@ -16,7 +17,9 @@ import { isAlive } from './apply/archives/view.ts'
 import { runBalloonLoop } from './apply/balloon/loop.ts'
 import { createObserver } from './apply/observer.ts'
 import { IMPORTED } from './bundles/import.ts'
+import { IMPORTED_DOCUMENT } from './bundles/import-document.ts'
 import { type BundleManager, type BundleOutcome, createBundleManager } from './bundles/manager.ts'
+import type { DocumentRefusal } from './bundles/operator.ts'
 import { loadBundles } from './bundles/store.ts'
 import { watchTrials } from './bundles/trial-watch.ts'
 import type { NodeState } from './durable/node-state.ts'
@@ -60,10 +63,11 @@ export async function startNode(
   signal: AbortSignal,
 ): Promise<EnrolledNode> {
   const { files, transport, clock, random, log, drivers, versions = WIRE_VERSIONS } = options
-  const loaded = await loadBundles(files, pins.trusted, versions.bundle)
+  const loaded = await loadBundles(files, pins.trusted, versions.bundle, pins)
   const marks = await openMarks(files, loaded.applied?.content.minSequence)
   const fence = await openFence(files)
-  const disks = { image: drivers.image, sidecars: sidecarsIn(files), fence }
+  const overridden = (id: ArchiveId) => bundles.pins().overrides?.find((one) => one.archive === id)?.fencingEpoch
+  const disks = { image: drivers.image, sidecars: sidecarsIn(files), fence, overridden }
   if (state.lost) await rebuildState()
   let keys = firstKeys
   let keyring: Keyring | undefined
@@ -222,12 +226,16 @@ export async function startNode(
   })
   const diskSender = createDiskSender({ transport, clock, log, disks, content: applied, alive, changed: touch }, signal)
   /** An authority may sit beside the agent that pushes a disk: the frame says which of the two it is. */
-  const sinkFor = (address: string): TransferSink | undefined => {
-    const authority = active()?.authorities.some((a) => a.addresses.includes(address))
+  const sinkFor = (address: string): TransferSink => {
+    const authority = active()?.authorities.some((a) => a.addresses.includes(address)) ?? false
     const disk = diskReceiver.sinkFor(address)
-    if (!authority) return disk
+    const other: TransferSink['take'] = authority
+      ? (frame) => (frame.type === 'bundle' || !disk ? takeBundle(frame) : disk.take(frame))
+      : (frame) => disk?.take(frame) ?? Promise.reject(new TransferRefused('SyncSource'))
     return {
-      take: (frame) => (frame.type === 'bundle' || !disk ? takeBundle(frame) : disk.take(frame)),
+      // From a stranger only what the operator key has signed is read.
+      ...(!authority && !disk && { limit: OPERATOR_LIMIT + 1 }),
+      take: (frame) => (frame.type === 'operator' ? takeDocument(frame.document, authority) : other(frame)),
       cut: async () => disk?.cut(),
     }
   }
@@ -308,6 +316,23 @@ export async function startNode(
     touch()
   }
 
+  /** An authority pushes all it has, also what this node has outlived; a stranger gets one chance a connection. */
+  async function takeDocument(bytes: Uint8Array, authority: boolean): Promise<void> {
+    const reason = await obeyOperator(bytes)
+    if (reason !== undefined && !authority) throw new TransferRefused(reason)
+    if (reason !== undefined) refusals.count(reason)
+  }
+
+  /** Why the document is refused; undefined: it is in force. */
+  async function obeyOperator(bytes: Uint8Array): Promise<DocumentRefusal | undefined> {
+    const outcome = await bundles.obeyOperator(new Uint8Array(bytes))
+    if ('refused' in outcome) return outcome.refused
+    if (outcome.taken?.type === 'authority') await up({ redial: true })
+    if (outcome.taken?.type === 'override') await archives.look(outcome.taken.archive)
+    if (outcome.taken) touch()
+    return undefined
+  }
+
   /** The record was lost: what marks and bundles still prove is taken from them. */
   async function rebuildState(): Promise<void> {
     const known = marks.durable()
@@ -317,6 +342,12 @@ export async function startNode(
   }
 
   async function takeImport(): Promise<BundleOutcome | undefined> {
+    const document = await files.read(IMPORTED_DOCUMENT)
+    if (document) {
+      const reason = await obeyOperator(document)
+      if (reason !== undefined) refusals.count(reason)
+      await files.remove(IMPORTED_DOCUMENT)
+    }
     const raw = await files.read(IMPORTED)
     if (!raw) return undefined
     const wasSevered = state.get().severed

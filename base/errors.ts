@@ -153,6 +153,14 @@ export const ERRORS = {
     message: 'the file that says whom this node obeys cannot be read',
     hint: 'restore it, or remove the agent state and enrol the node anew',
   },
+  NodeNotEnrolled: {
+    message: 'this machine is in no fleet: it has pinned no operator key',
+    hint: 'let it join first: ppn join, or ppn agent import with a bundle',
+  },
+  DocumentRefused: {
+    message: 'the document of the operator key is refused: {reason}',
+    hint: 'docs/keys.md lists the reasons; a later document of the same operator key ends an earlier one',
+  },
   AuthorityFingerprintNeeded: {
     message: 'the first bundle of a node needs the fingerprint of the authority that signed it',
     hint: 'compare it with the one `ppn node bundle` printed and pass --authority',
@@ -256,6 +264,17 @@ export const ERRORS = {
   InvalidObject: { message: '{key} is not valid: {what}', hint: 'correct it and try again' },
   AlreadyExists: { message: '{key} exists already', hint: 'choose another name, or delete it first' },
   DeclaredInFolder: { message: '{key} is declared in {file}', hint: 'delete it there' },
+  // stores: a cluster
+  KubeConfigUnusable: {
+    message: 'the kubeconfig cannot be used: {why}',
+    hint: 'try `kubectl get --raw /readyz` with the same KUBECONFIG',
+  },
+  KubeTimedOut: { message: '{server} did not answer within {ms} ms', hint: 'it is tried again' },
+  KubeAnswerTooLong: { message: 'an answer of the API server is over the limit of {limit} bytes', hint: 'see its log' },
+  KubeRefused: {
+    message: 'the API server refused to write {what}: {why}',
+    hint: 'for 403, compare the roles in force with manifests/base',
+  },
 } as const satisfies Record<string, ErrorSpec>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -8,18 +8,22 @@ import type { BundleContent } from '../../protocol/bundle/document.ts'
 import type { BundleFault } from '../../protocol/bundle/seal.ts'
 import type { BundleVersions } from '../../protocol/bundle/versions.ts'
 import { compareRevision, type RevisionMark, type Term } from '../../protocol/ids.ts'
+import type { OperatorDocument } from '../../protocol/operator/document.ts'
 import type { NodeReport } from '../../protocol/telemetry/report.ts'
 import { type NodeState, REFUSED_KEPT } from '../durable/node-state.ts'
 import { type Pins, savePins } from '../keys/pins.ts'
 import type { Floor, MarkJournal } from '../marks/journal.ts'
 import { serialQueue } from '../timing/serial.ts'
 import { type BundleRefusal, isTold, judgeBundle } from './judge.ts'
-import { type LoadedBundles, openBundle, type StoredBundle } from './store.ts'
+import { type DocumentRefusal, judgeDocument } from './operator.ts'
+import { type LoadedBundles, openBundle, type StoredBundle, underAuthority } from './store.ts'
 import { TRIAL_WINDOWS, touchesConnection } from './trial.ts'
 
 export type BundleOutcome =
   | { accepted: true; switched: boolean }
   | { accepted: false; reason: BundleRefusal | BundleFault }
+
+export type DocumentOutcome = { taken: OperatorDocument } | { taken: undefined } | { refused: DocumentRefusal }
 
 /** What the node lives by now. */
 export interface InForce {
@@ -64,6 +68,11 @@ export interface BundleManager {
   report(): Pick<NodeReport, 'bundles' | 'bundleLost' | 'told'>
   /** Verifies and takes a bundle, in turn. `rejoin`: given as a file by a person, so it also ends a severing. */
   receive(raw: Uint8Array, options?: { rejoin?: boolean }): Promise<BundleOutcome>
+  /**
+   * Takes a document of the operator key, in turn; durable when resolved. `taken: undefined`: it is in force already.
+   * After a new authority the way there is another: dial anew.
+   */
+  obeyOperator(raw: Uint8Array): Promise<DocumentOutcome>
   /** APPLY: durable when resolved, and the staged bundle switched if it is covered. */
   tell(mark: RevisionMark): Promise<void>
   /** The proven content to go back to, while the applied one is on trial. */
@@ -186,6 +195,31 @@ export function createBundleManager(options: BundleManagerOptions): BundleManage
     if (head.count > (state.get().registryHead?.count ?? -1)) await state.update({ registryHead: head })
   }
 
+  /** The authority that the operator key named, where the bundles still name those before it. Repeatable. */
+  const replaceAuthority = async (): Promise<void> => {
+    const { replacement, trusted } = pins
+    if (!replacement) return
+    await raise(replacement.term)
+    const isOld = ({ raw }: StoredBundle): boolean => !openBundle(raw, trusted, options.versions).ok
+    // No APPLY of a new authority means what an old one staged.
+    if (staged && isOld(staged)) {
+      await files.remove('staged')
+      staged = undefined
+    }
+    if (applied && isOld(applied)) applied = underAuthority(applied, replacement.authority)
+    if (prev && isOld(prev)) prev = underAuthority(prev, replacement.authority)
+  }
+  const obey = async (raw: Uint8Array): Promise<DocumentOutcome> => {
+    const verdict = judgeDocument(raw, { pins, term: state.get().term })
+    if (verdict.do === 'refuse') return { refused: verdict.reason }
+    if (verdict.do === 'nothing') return { taken: undefined }
+    await savePins(files, verdict.pins)
+    pins = verdict.pins
+    if (verdict.document.type === 'authority') await replaceAuthority()
+    log.warn({ type: verdict.document.type }, 'a document of the operator key was taken')
+    return { taken: verdict.document }
+  }
+
   const goBack = async (): Promise<void> => {
     const base = prev
     const left = applied
@@ -219,6 +253,7 @@ export function createBundleManager(options: BundleManagerOptions): BundleManage
       }
     },
     receive: (raw, how = {}) => inTurn(() => accept(raw, how.rejoin ?? false)),
+    obeyOperator: (raw) => inTurn(() => obey(raw)),
     tell: (mark) =>
       inTurn(async () => {
         const { told } = state.get()
@@ -239,6 +274,7 @@ export function createBundleManager(options: BundleManagerOptions): BundleManage
     revert: () => inTurn(goBack),
     resume: () =>
       inTurn(async () => {
+        await replaceAuthority()
         const { trial, refused } = state.get()
         if (trial && (!applied || !prev || applied.held.digest === trial.base)) await state.update({ trial: undefined })
         else if (trial && (refused.includes(applied!.held.digest) || trial.windows >= TRIAL_WINDOWS)) await goBack()

@@ -11,6 +11,8 @@ const IDLE_MS = 30_000
 
 /** What takes the frames of one connection; a rejection ends it. */
 export interface TransferSink {
+  /** Of one frame, bytes; default: the protocol's. */
+  limit?: number
   take(frame: SyncFrame): Promise<void>
   /** The connection ended, for whatever reason, after the frames before were taken. */
   cut(): Promise<void>
@@ -80,7 +82,7 @@ export function createSyncReceiver(options: SyncReceiverOptions): {
       if (!frame) throw new TransferRefused('SyncMalformed')
       await sink.take(frame)
     }
-    const reader = frameReader(SYNC_FRAME_LIMIT, (bytes) => {
+    const reader = frameReader(sink.limit ?? SYNC_FRAME_LIMIT, (bytes) => {
       tail = tail.then(() => take(bytes))
     })
     stream.on('data', (chunk: Uint8Array) => {
@@ -88,7 +90,8 @@ export function createSyncReceiver(options: SyncReceiverOptions): {
       try {
         reader.push(chunk)
       } catch {
-        refuse(new TransferRefused('SyncTooLong'))
+        // What is too long for a stranger would not be his business anyway.
+        refuse(new TransferRefused(sink.limit === undefined ? 'SyncTooLong' : 'SyncSource'))
         return
       }
       stream.pause()

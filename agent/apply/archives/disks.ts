@@ -1,6 +1,6 @@
 // Making, adopting and giving up disks. Every step can be repeated after a crash at any point.
 import type { BundleArchive } from '../../../protocol/bundle/document.ts'
-import type { ArchiveId } from '../../../protocol/ids.ts'
+import type { ArchiveId, FencingEpoch } from '../../../protocol/ids.ts'
 import { type ImageDriver, ImageFailure } from '../../drivers/image/port.ts'
 import type { Fence } from '../../fence/fence.ts'
 import { diskOf, type Sidecar, type Sidecars } from '../../fence/sidecar.ts'
@@ -18,6 +18,8 @@ export interface DiskTools {
   image: ImageDriver
   sidecars: Sidecars
   fence: Fence
+  /** The epoch under which the operator key lets it start here; undefined: it does not say. */
+  overridden?(archive: ArchiveId): FencingEpoch | undefined
 }
 
 function sidecarOf(definition: BundleArchive, state: Sidecar['state']): Sidecar {

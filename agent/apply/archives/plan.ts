@@ -41,7 +41,7 @@ function planDisk(view: ArchiveView): Pick<ArchivePlan, 'step' | 'error' | 'wake
   }
   // What came of a move that was called off: this very archive's disk, given up here, under an epoch above that.
   const own = sidecar?.state === 'retained' && definition.adoptDisk === definition.id ? sidecar : undefined
-  const home = own && own.fencingEpoch < definition.fencingEpoch
+  const home = own && (own.fencingEpoch < definition.fencingEpoch || view.overridden === definition.fencingEpoch)
   const fault = fenceFault({ ...view, sidecar: sidecar?.state === 'retained' && !home ? sidecar : asIfMade(view) })
   // A retained disk of an older epoch is overwritten by the one that is pushed.
   const pushed = definition.chunkListRoot !== undefined
@@ -52,6 +52,8 @@ function planDisk(view: ArchiveView): Pick<ArchivePlan, 'step' | 'error' | 'wake
       error: { code: 'DiskIncomplete', message: 'the disk was being pushed here, and the bundle no longer says so' },
     }
   if (!sidecar && disk) return { error: { code: 'SidecarMissing', message: 'there is a disk without a sidecar' } }
+  if (!sidecar && view.overridden === definition.fencingEpoch)
+    return { error: { code: 'DiskMissing', message: 'the operator key lets its disk start here, and there is none' } }
   if (memory.making) return {}
   const failed = memory.diskError
   if (failed && nowMs < failed.retryAtMs) return { error: failed, wakeMs: failed.retryAtMs }

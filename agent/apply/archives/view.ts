@@ -51,6 +51,8 @@ export interface ArchiveView {
   sidecar: Sidecar | 'unreadable' | undefined
   released: FencingEpoch | undefined
   fenceLost: boolean
+  /** The epoch under which the operator key lets it start here (law 7). */
+  overridden?: FencingEpoch | undefined
   /** cpu.weight of the VM's group; undefined: no group. */
   cpuWeight: number | undefined
   cpuUnavailable: string | undefined

@@ -101,6 +101,7 @@ export function createArchiveWorker(options: WorkerOptions, signal: AbortSignal)
       sidecar,
       released: disks.fence.released(definition.id),
       fenceLost: disks.fence.lost,
+      overridden: disks.overridden?.(definition.id),
       cpuWeight,
       cpuUnavailable: drivers.cgroup.unavailable(),
       memory: wasMaking ? { ...memory, making: true } : memory,
@@ -140,7 +141,7 @@ export function createArchiveWorker(options: WorkerOptions, signal: AbortSignal)
         return releaseDisk(disks, definition, step.disk).then(options.disksChanged)
       case 'start': {
         // Durable first: a crash in between costs a start, never a second one.
-        await disks.sidecars.write({ ...seenSidecar!, started: step.mark })
+        await disks.sidecars.write({ ...seenSidecar!, fencingEpoch: definition.fencingEpoch, started: step.mark })
         const { slot, vcpus, floorMiB, maxMiB, image } = definition
         const again = memory.startedMs !== undefined
         if (memory.power) memory = { ...memory, power: { ...memory.power, sinceMs: nowMs } }
