@@ -12,7 +12,8 @@ import { systemRandom } from '../../base/random.ts'
 import { CliError, EXIT, type ExitCode } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { spaced } from '../output/digits.ts'
-import { openPrompt } from '../prompt.ts'
+import { isUtf8, joinCode } from '../output/join-code.ts'
+import { type Answers, openPrompt } from '../prompt.ts'
 import { ppnVersion } from '../version.ts'
 
 export interface JoinOptions {
@@ -21,22 +22,14 @@ export interface JoinOptions {
   logLevel?: string
 }
 
-const bigCode = (rendezvous: string, code: string) => `
-  at the authority:   ppn pair --node NAME
-
-      rendezvous      ${[...rendezvous].join(' ')}
-      code            ${[...code].join(' ')}
-
-`
-
 /** ADDRESS: a host name or IP address of the authority's machine, with a port if it is not 9202. */
-export async function join(io: Io, address: string, options: JoinOptions): Promise<ExitCode> {
+export async function join(io: Io, address: string, options: JoinOptions, input?: Answers): Promise<ExitCode> {
   const files = diskFiles(options.stateDir)
   if (await loadPins(files))
     throw new CliError(EXIT.failed, 'this machine is in a fleet already', 'to leave it: ppn agent --purge')
   const identity = publicHalves(await initAgentKeys(files, systemRandom))
   const dial = dialPairing(address, io.clock)
-  const prompt = options.trustCode ? undefined : openPrompt(io)
+  const prompt = options.trustCode ? undefined : openPrompt(io, input)
   const compare = async (
     digits: string,
     who: { nodeName: string; authorityFingerprint: string },
@@ -50,7 +43,10 @@ export async function join(io: Io, address: string, options: JoinOptions): Promi
       return 'trustCode'
     }
     for (;;) {
-      const answer = await prompt.ask('Does the authority show the same six digits? yes or no: ', over)
+      const answer = await prompt.ask('Does the authority show the same six digits? yes or no: ', {
+        signal: over,
+        fresh: true,
+      })
       if (/^y(es)?$/i.test(answer)) return 'person'
       if (/^no?$/i.test(answer)) return 'differs'
     }
@@ -65,7 +61,7 @@ export async function join(io: Io, address: string, options: JoinOptions): Promi
         random: systemRandom,
         log: createLogger({ level: options.logLevel ?? 'warn', format: 'text', write: io.err }),
         dial,
-        show: ({ rendezvous, code }) => io.err(bigCode(rendezvous, code)),
+        show: (secret) => io.err(joinCode(secret, { color: io.color, columns: io.columns(), utf8: isUtf8(io.env) })),
         compare,
       },
       io.signal,
@@ -73,6 +69,10 @@ export async function join(io: Io, address: string, options: JoinOptions): Promi
     const { revision } = await importBundle(files, bundle, { authorityFingerprint })
     io.out(`joined as ${nodeName}: bundle of revision ${revision}; the agent takes it within a second\n`)
     return EXIT.ok
+  } catch (error) {
+    if (!io.signal.aborted) throw error
+    io.err('\nstopped: this machine has not joined; its keys stay, the next call shows a new code\n')
+    return EXIT.no
   } finally {
     prompt?.close()
   }

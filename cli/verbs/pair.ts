@@ -1,12 +1,13 @@
 // `ppn pair --node NAME`, at the authority: asks for what the machine shows, so that nothing of it lands in a history.
+import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import type { AdminCeremony } from '../../authority/admin/backend.ts'
-import type { AdminClient } from '../../authority/admin/client.ts'
-import { readCode, readRendezvous } from '../../protocol/pairing/code.ts'
+import { systemRandom } from '../../base/random.ts'
+import { generateRendezvous, readCode, readRendezvous, readScan } from '../../protocol/pairing/code.ts'
 import { CliError, EXIT, type ExitCode } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { spaced } from '../output/digits.ts'
-import { openPrompt, type Prompt } from '../prompt.ts'
-import { requireAdmin } from '../state.ts'
+import { type Answers, openPrompt, type Prompt } from '../prompt.ts'
+import { type SteadyAdmin, steadyAdmin } from '../steady-admin.ts'
 
 export interface PairOptions {
   state?: string
@@ -14,68 +15,178 @@ export interface PairOptions {
   replace?: boolean
 }
 
+type Spec = PpnObject<'Pairing'>['spec']
+/** The Pairing that this call follows. */
+interface Act {
+  name: string
+  spec: Spec
+  /** Declared by this call, which takes it back when the person stops. */
+  ours: boolean
+}
+
 const LOOK_EVERY_MS = 200
-const ENDED = new Set(['Approved', 'Denied', 'Expired', 'Burned'])
+const ENDED = new Set(['Approved', 'Denied', 'Expired', 'Burned', 'Withdrawn'])
+/** Nothing will come of it, however long one waits. */
+const HOPELESS = new Set(['RendezvousTaken', 'SecretNeedsCluster'])
+
+/** Ends with 0 when the machine is enrolled, with 1 when it is not. Stopped before that, it takes its Pairing back. */
+export async function pair(io: Io, options: PairOptions, input?: Answers): Promise<ExitCode> {
+  const admin = await steadyAdmin(io, options.state)
+  const prompt = openPrompt(io, input)
+  let act: Act | undefined
+  try {
+    act = (await openAct(admin, options)) ?? (await declare(io, admin, prompt, options))
+    if (!act.ours) io.err(`Pairing ${act.name} is open for ${options.node}: going on with it\n`)
+    return await follow(io, admin, prompt, act)
+  } catch (error) {
+    if (!io.signal.aborted) throw error
+    return await stopped(io, options, act)
+  } finally {
+    prompt.close()
+  }
+}
+
+/** One that is under way for this node: declared by hand, or left by a call that lost its terminal. */
+async function openAct(admin: SteadyAdmin, { node, replace = false }: PairOptions): Promise<Act | undefined> {
+  if ((await admin((client) => client.objects({ kind: 'Node', name: node }))).length === 0)
+    throw new CliError(EXIT.failed, `there is no Node ${node}`, 'declare it in the folder of the fleet first')
+  const found = ((await admin((client) => client.objects({ kind: 'Pairing' }))) as PpnObject<'Pairing'>[]).find(
+    ({ metadata, spec, status }) =>
+      spec.nodeName === node &&
+      (spec.replace ?? false) === replace &&
+      metadata.deletionTimestamp === undefined &&
+      !ENDED.has(status?.phase ?? 'Pending'),
+  )
+  return found && { name: found.metadata.name, spec: found.spec, ours: false }
+}
+
+async function declare(io: Io, admin: SteadyAdmin, prompt: Prompt, options: PairOptions): Promise<Act> {
+  const { node, replace } = options
+  const first = await askFor(
+    io,
+    prompt,
+    'rendezvous the machine shows (4 symbols), or what a phone read: ',
+    (text) => readScan(text) ?? { rendezvous: readRendezvous(text), code: undefined },
+  )
+  const { rendezvous } = first
+  const code = first.code ?? (await askFor(io, prompt, 'code it shows (8 symbols): ', readCode))
+  // One name a call: what an earlier one came to stays to be read for an hour.
+  const name = `${node}-${rendezvous}-${generateRendezvous(systemRandom)}`.toLowerCase().slice(-63).replace(/^-/, '')
+  const spec = { nodeName: node, rendezvous, code, ...(replace && { replace: true }) }
+  await admin((client) =>
+    client.create('Pairing', name, spec).catch((error) => {
+      // The answer to the first try was lost.
+      if ((error as { code?: string }).code !== 'AlreadyExists') throw error
+    }),
+  )
+  return { name, spec, ours: true }
+}
+
+async function follow(io: Io, admin: SteadyAdmin, prompt: Prompt, { name, spec, ours }: Act): Promise<ExitCode> {
+  let said = ''
+  const look = async (done: (seen: AdminCeremony) => boolean, signal = io.signal): Promise<AdminCeremony> => {
+    for (;;) {
+      const seen = await admin((client) => client.ceremony(name)).catch(withdrawn)
+      if (seen.message !== said && seen.message !== '' && !ENDED.has(seen.phase)) {
+        io.err(`${seen.message}\n`)
+        said = seen.message
+      }
+      if (done(seen) || ENDED.has(seen.phase) || HOPELESS.has(seen.reason)) return seen
+      await io.clock.sleep(LOOK_EVERY_MS, signal)
+    }
+  }
+  const amend = (more: Partial<Spec>) => admin((client) => client.amend(`Pairing/${name}`, { ...spec, ...more }))
+  const isOver = (seen: AdminCeremony) => ENDED.has(seen.phase) || HOPELESS.has(seen.reason)
+
+  let seen = await look(({ machine, digits }) => machine !== undefined || digits !== undefined)
+  if (!isOver(seen) && spec.decision === undefined) {
+    const typed = spec.sas ?? (await askWhile(prompt, io, (signal) => look(() => false, signal)))
+    if (typed !== undefined) await amend(typed === 'deny' ? { decision: 'Deny' } : { sas: typed, decision: 'Approve' })
+    seen = await look(({ digits }) => digits !== undefined)
+    if (seen.digits !== undefined && !isOver(seen))
+      io.err(
+        `\n      digits here   ${spaced(seen.digits)}\n\nread them to the person at the machine, who has to confirm\n`,
+      )
+  }
+  seen = await look(() => false)
+  if (HOPELESS.has(seen.reason) && ours) await admin((client) => client.remove(`Pairing/${name}`))
+  io.out(`${ENDED.has(seen.phase) ? seen.phase : seen.reason}: ${seen.message}\n`)
+  return seen.phase === 'Approved' ? EXIT.ok : EXIT.no
+}
+
+/** Digits or `deny`; undefined when `ending`, which goes on meanwhile, has come to its end first. */
+async function askWhile(
+  prompt: Prompt,
+  io: Io,
+  ending: (signal: AbortSignal) => Promise<AdminCeremony>,
+): Promise<string | undefined> {
+  const over = new AbortController()
+  const watching = AbortSignal.any([over.signal, io.signal])
+  const ended = ending(watching).then(
+    () => over.abort(),
+    () => {},
+  )
+  try {
+    return await askFor(io, prompt, 'digits on its screen (or deny): ', readDigits, {
+      signal: over.signal,
+      fresh: true,
+    })
+  } catch (error) {
+    if (io.signal.aborted || !over.signal.aborted) throw error
+    io.err('\n')
+    return undefined
+  } finally {
+    over.abort()
+    await ended
+  }
+}
 
 /** Asks again until it is what it should be. */
-async function askFor<T>(io: Io, prompt: Prompt, question: string, read: (text: string) => T): Promise<T> {
+async function askFor<T>(
+  io: Io,
+  prompt: Prompt,
+  question: string,
+  read: (text: string) => T,
+  options: Parameters<Prompt['ask']>[1] = {},
+): Promise<T> {
   for (;;) {
+    const text = await prompt.ask(question, options)
     try {
-      return read(await prompt.ask(question))
+      return read(text)
     } catch (error) {
-      if (error instanceof CliError || io.signal.aborted) throw error
       io.err(`${(error as Error).message}\n`)
     }
   }
 }
 
 function readDigits(text: string): string {
+  if (/^(deny|no)$/i.test(text)) return 'deny'
   const digits = text.replace(/[\s-]/g, '')
-  if (!/^\d{6}$/.test(digits)) throw new Error('six digits, as the machine shows them')
+  if (!/^\d{6}$/.test(digits)) throw new Error('six digits, as the machine shows them; or deny, to let nobody in')
   return digits
 }
 
-export async function pair(io: Io, options: PairOptions): Promise<ExitCode> {
-  const client = await requireAdmin(io, options.state)
-  const prompt = openPrompt(io)
-  try {
-    if ((await client.objects({ kind: 'Node', name: options.node })).length === 0)
-      throw new CliError(EXIT.failed, `there is no Node ${options.node}`, 'declare it in the folder of the fleet first')
-    const rendezvous = await askFor(io, prompt, 'rendezvous the machine shows (4 symbols): ', readRendezvous)
-    const code = await askFor(io, prompt, 'code it shows (8 symbols): ', readCode)
-    const name = `${options.node}-${rendezvous.toLowerCase()}`.slice(-63)
-    const spec = { nodeName: options.node, rendezvous, code, ...(options.replace && { replace: true }) }
-    await client.create('Pairing', name, spec)
-    return await follow(io, client, prompt, name, spec)
-  } finally {
-    prompt.close()
-  }
+/** Somebody deleted the Pairing meanwhile. */
+function withdrawn(error: { code?: string }): AdminCeremony {
+  if (error.code !== 'ObjectNotFound') throw error
+  return { phase: 'Withdrawn', reason: 'Withdrawn', message: 'the Pairing was deleted; nobody joined by it' }
 }
 
-async function follow(io: Io, client: AdminClient, prompt: Prompt, name: string, spec: object): Promise<ExitCode> {
-  let said = ''
-  const look = async (done: (seen: AdminCeremony) => boolean): Promise<AdminCeremony> => {
-    for (;;) {
-      const seen = await client.ceremony(name)
-      if (seen.message !== said && seen.message !== '') {
-        io.err(`${seen.message}\n`)
-        said = seen.message
-      }
-      if (done(seen) || ENDED.has(seen.phase)) return seen
-      await io.clock.sleep(LOOK_EVERY_MS, io.signal)
+async function stopped(io: Io, options: PairOptions, act: Act | undefined): Promise<ExitCode> {
+  if (!act) io.err('\nstopped: nothing was declared\n')
+  else if (!act.ours) io.err(`\nstopped: Pairing ${act.name} stays open\n`)
+  else {
+    const { signal: _, ...rest } = io
+    const admin = await steadyAdmin({ ...rest, signal: AbortSignal.timeout(LAST_WORD_MS) }, options.state)
+    const { phase } = await admin((client) => client.ceremony(act.name)).catch(withdrawn)
+    if (phase === 'Approved') {
+      io.err('\nstopped: too late, the machine is enrolled\n')
+      return EXIT.ok
     }
+    if (!ENDED.has(phase)) await admin((client) => client.remove(`Pairing/${act.name}`))
+    io.err('\nstopped: the Pairing is taken back, its code is worthless at this authority\n')
   }
-  let seen = await look(({ machine }) => machine !== undefined)
-  if (!ENDED.has(seen.phase)) {
-    const sas = await askFor(io, prompt, 'digits on its screen: ', readDigits)
-    await client.amend(`Pairing/${name}`, { ...spec, sas, decision: 'Approve' })
-    seen = await look(({ digits }) => digits !== undefined)
-    if (seen.digits !== undefined && !ENDED.has(seen.phase))
-      io.err(
-        `\n      digits here   ${spaced(seen.digits)}\n\nread them to the person at the machine, who has to confirm\n`,
-      )
-    seen = await look(() => false)
-  }
-  io.out(`${seen.phase}: ${seen.message}\n`)
-  return seen.phase === 'Approved' ? EXIT.ok : EXIT.no
+  return EXIT.no
 }
+/** For a person who wants to be gone. */
+const LAST_WORD_MS = 5_000

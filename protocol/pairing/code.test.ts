@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { systemRandom } from '../../base/random.ts'
-import { generateCode, generateRendezvous, passwordOf, readCode, readRendezvous } from './code.ts'
+import { generateCode, generateRendezvous, passwordOf, readCode, readRendezvous, readScan, scanText } from './code.ts'
 
 test('a code is what its schema asks for, and different each time', () => {
   const codes = new Set(Array.from({ length: 1000 }, () => generateCode(systemRandom)))
@@ -50,4 +50,16 @@ test('however a code is typed, its password is the same', () => {
       expect(passwordOf(text).length).toBe(8)
     }),
   )
+})
+
+test('a scanned text is rendezvous and code in one, whatever the phone or the person made of its case and dashes', () => {
+  const secret = { rendezvous: 'A1B2', code: 'K70F-2M11' }
+  expect(scanText(secret)).toBe('PPN:A1B2-K70F-2M11')
+  for (const typed of ['PPN:A1B2-K70F-2M11', 'ppn:a1b2-k7of-2mil', ' A1B2 K70F 2M11 ', 'alb2k70f2m11'])
+    expect(readScan(typed), typed).toEqual(secret)
+})
+
+test('what is no scanned text is none: a rendezvous alone, a code alone, another address', () => {
+  for (const typed of ['', 'A1B2', 'K70F-2M11', 'ppn:A1B2', 'https://A1B2-K70F-2M11', 'ppn:A1B2-K70F-2M1U'])
+    expect(readScan(typed), typed).toBeUndefined()
 })

@@ -7,6 +7,7 @@ const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 export const CODE_SYMBOLS = 8
 /** Symbols of a rendezvous: it selects a Pairing and keeps no secret. */
 export const RENDEZVOUS_SYMBOLS = 4
+const SCAN_SCHEME = 'PPN:'
 
 /** 256 is a multiple of 32: the low five bits of a random byte are uniform. */
 const symbols = (count: number, random: RandomBytes): string =>
@@ -49,4 +50,18 @@ export function readRendezvous(typed: string): string {
 /** The password-related string of CPace: the eight symbols in ASCII, without the dash. */
 export function passwordOf(code: string): Uint8Array {
   return new TextEncoder().encode(readCode(code).replace('-', ''))
+}
+
+/** What a QR code of `ppn join` holds; upper case, so that the symbol stays small. */
+export const scanText = (secret: { rendezvous: string; code: string }): string =>
+  `${SCAN_SCHEME}${secret.rendezvous}-${secret.code}`
+
+/**
+ * Rendezvous and code of a scanned text, typed or pasted, with or without its scheme; undefined when it is none: a
+ * rendezvous alone, for instance.
+ */
+export function readScan(typed: string): { rendezvous: string; code: string } | undefined {
+  const text = canonical(typed.trim().replace(/^ppn:/i, ''), RENDEZVOUS_SYMBOLS + CODE_SYMBOLS)
+  if (text === undefined) return undefined
+  return { rendezvous: text.slice(0, 4), code: `${text.slice(4, 8)}-${text.slice(8)}` }
 }
