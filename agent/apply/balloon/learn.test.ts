@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
-import { type Learnt, learn } from './learn.ts'
+import { learn, NOTHING_LEARNT as NOTHING } from './learn.ts'
 import type { BalloonVm } from './plan.ts'
 
-const NOTHING: Learnt = { needs: new Map(), unwilling: new Map() }
 const vm = (over: Partial<BalloonVm>): BalloonVm => ({
   id: 'a',
   floorMiB: 256,
@@ -73,4 +72,20 @@ test('what a guest uses by its own figures is learnt at once, with a tenth of it
   learnt = learn(learnt, [using(610)], 2_000)
   learnt = learn(learnt, [using(580)], 200_000)
   expect(learnt.needs.get('a')?.needMiB).toBe(704)
+})
+
+test('while its memory moves, and for 3 s after, figures of another size teach nothing', () => {
+  // It got 256 MiB back; its own figures are still from before, so that it seems to use all of them.
+  const before = vm({ actualMiB: 512, targetMiB: 512, availableMiB: 412 })
+  const stale = vm({ actualMiB: 768, targetMiB: 768, availableMiB: 412 })
+  const fresh = vm({ actualMiB: 768, targetMiB: 768, availableMiB: 668 })
+  let learnt = learn(NOTHING, [before], 0)
+  for (const [at, seen] of [
+    [1_000, stale],
+    [3_900, stale],
+    [4_000, fresh],
+  ] as const) {
+    learnt = learn(learnt, [seen], at)
+    expect(learnt.needs.get('a')?.needMiB).toBe(208)
+  }
 })

@@ -32,6 +32,14 @@ const EASY_MS = 60_000
 const EASE_SHARE = 0.1
 /** Less than this is no movement. */
 const MOVED_MIB = 32
+/** A guest's figures are up to a second old, more on a busy host: while its memory moves they are of another size. */
+const FIGURES_LAG_MS = 3_000
+
+/** Where a guest's memory stands, and since when. */
+export interface Standing {
+  atMiB: number
+  sinceMs: number
+}
 
 export const toUnits = (mib: number): MiB => Math.ceil(mib / BALLOON_UNIT_MIB) * BALLOON_UNIT_MIB
 
@@ -42,25 +50,38 @@ export function isUnwilling(unwilling: Unwilling | undefined, nowMs: number): bo
 export interface Learnt {
   needs: ReadonlyMap<ArchiveId, Need>
   unwilling: ReadonlyMap<ArchiveId, Unwilling>
+  standing: ReadonlyMap<ArchiveId, Standing>
 }
+
+export const NOTHING_LEARNT: Learnt = { needs: new Map(), unwilling: new Map(), standing: new Map() }
 
 /** A VM that is gone is forgotten. */
 export function learn(before: Learnt, vms: readonly BalloonVm[], nowMs: number): Learnt {
   const needs = new Map<ArchiveId, Need>()
   const unwilling = new Map<ArchiveId, Unwilling>()
+  const standing = new Map<ArchiveId, Standing>()
   for (const vm of vms) {
-    const need = needOf(before.needs.get(vm.id), vm, nowMs)
+    const stands = standingOf(before.standing.get(vm.id), vm, nowMs)
+    standing.set(vm.id, stands)
+    const need = needOf(before.needs.get(vm.id), vm, stands, nowMs)
     if (need) needs.set(vm.id, need)
     const still = unwillingOf(before.unwilling.get(vm.id), vm, nowMs)
     if (still) unwilling.set(vm.id, still)
   }
-  return { needs, unwilling }
+  return { needs, unwilling, standing }
 }
 
-function needOf(before: Need | undefined, vm: BalloonVm, nowMs: number): Need | undefined {
+/** One seen for the first time has always stood there. */
+function standingOf(before: Standing | undefined, { actualMiB }: BalloonVm, nowMs: number): Standing {
+  if (!before) return { atMiB: actualMiB, sinceMs: Number.NEGATIVE_INFINITY }
+  return Math.abs(actualMiB - before.atMiB) < BALLOON_UNIT_MIB ? before : { atMiB: actualMiB, sinceMs: nowMs }
+}
+
+function needOf(before: Need | undefined, vm: BalloonVm, stands: Standing, nowMs: number): Need | undefined {
   if (vm.balloon === 'Drifted' && vm.actualMiB > vm.targetMiB)
     return { needMiB: Math.max(before?.needMiB ?? 0, toUnits(vm.actualMiB)), learntMs: nowMs }
   if (vm.availableMiB === undefined) return before && nowMs - before.learntMs < NEED_KEPT_MS ? before : undefined
+  if (nowMs - stands.sinceMs < FIGURES_LAG_MS) return before
   const needMiB = toUnits(vm.actualMiB - vm.availableMiB + vm.maxMiB * EASE_SHARE)
   if (!before || needMiB >= before.needMiB + MOVED_MIB) return { needMiB, learntMs: nowMs }
   if (needMiB > before.needMiB - MOVED_MIB) return { needMiB: before.needMiB, learntMs: before.learntMs }

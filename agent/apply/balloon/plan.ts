@@ -5,7 +5,7 @@
 import type { BundlePool } from '../../../protocol/bundle/document.ts'
 import type { ArchiveId, MiB } from '../../../protocol/ids.ts'
 import type { VmState } from '../../drivers/vm/port.ts'
-import { isUnwilling, type Learnt, learn, toUnits } from './learn.ts'
+import { isUnwilling, type Learnt, learn, NOTHING_LEARNT, toUnits } from './learn.ts'
 import { shareMemory } from './shares.ts'
 import { NOTHING_WITHHELD, PSI_PRESSED, type Withheld, withhold } from './withhold.ts'
 
@@ -31,7 +31,7 @@ export interface BalloonVm {
 
 export interface BalloonMemory extends Withheld, Learnt {}
 
-export const NO_BALLOON_MEMORY: BalloonMemory = { ...NOTHING_WITHHELD, needs: new Map(), unwilling: new Map() }
+export const NO_BALLOON_MEMORY: BalloonMemory = { ...NOTHING_WITHHELD, ...NOTHING_LEARNT }
 
 export interface BalloonInput {
   policy: BundlePool
