@@ -16,6 +16,7 @@ test.each([
 
 test('a misspelt kind is refused with a suggestion', () => {
   expect(() => kindOf('ndoes')).toThrow('there is no kind "ndoes"; did you mean nodes?')
+  expect(() => kindOf('pools')).toThrow('there is no kind "pools"; did you mean resourcepools?')
 })
 
 test('kinds and names are read in every form that kubectl takes', () => {

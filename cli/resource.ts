@@ -20,7 +20,9 @@ export function kindOf(word: string): Kind {
   const bare = word.toLowerCase().replace(new RegExp(`\\.(v1alpha1\\.)?${GROUP.replace('.', '\\.')}$`), '')
   const found = KINDS.find((kind) => words(kind).includes(bare))
   if (found) return found
-  const near = suggest(bare, KINDS.flatMap(words))
+  // `pools` is no misspelling but the end of a longer word.
+  const near =
+    KINDS.flatMap(words).find((known) => known.endsWith(bare) && bare.length > 2) ?? suggest(bare, KINDS.flatMap(words))
   throw new CliError(
     EXIT.usage,
     `there is no kind "${word}"${near ? `; did you mean ${near}?` : ''}`,

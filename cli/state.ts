@@ -69,13 +69,15 @@ export interface Reading {
   objects: AnyObject[]
   /** Present when the objects come from the state of a stopped authority: when that was written. */
   writtenMs?: number
+  /** The running authority they come from. */
+  client?: AdminClient
 }
 
 /** Every object of a fleet, from the running authority or else from its state. */
 export async function readFleet(io: Io, flag: string | undefined): Promise<Reading> {
   const folder = await findStateFolder(io, flag)
   const client = await connectAdmin(folder)
-  if (client) return { objects: await client.objects({}) }
+  if (client) return { objects: await client.objects({}), client }
   const { readState } = await import('../stores/sqlite/read-state.ts')
   const state = readState(folder)
   if (!state)

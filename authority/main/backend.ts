@@ -34,6 +34,12 @@ function nodeOf(object: AnyObject): string | undefined {
   return undefined
 }
 
+/** How a verb is told which object. */
+function argumentsOf(key: ObjectKey): string {
+  const { kind, name, namespace } = parseKey(key)
+  return `${kind.toLowerCase()}/${name}${namespace === undefined ? '' : ` -n ${namespace}`}`
+}
+
 export function adminBackend(options: BackendOptions): AdminBackend {
   const { authority, events, files } = options
   const { world, controllers, manager, publisher, keys, audit, brake } = authority
@@ -103,9 +109,12 @@ export function adminBackend(options: BackendOptions): AdminBackend {
         lastMs: event.lastMs,
       })),
     holds() {
-      const deletions = controllers.holds
-        .list()
-        .map(({ key, rule, message, since }) => ({ key, reason: rule, message, sinceMs: Date.parse(since) }))
+      const deletions = controllers.holds.list().map(({ key, rule, message, since }) => ({
+        key,
+        reason: rule,
+        message: `${message}; put it back, or let it go with: ppn confirm ${argumentsOf(key)}`,
+        sinceMs: Date.parse(since),
+      }))
       const reverted = store
         .list('Node')
         .map((node) => ({ node: node.metadata.name, state: publisher.state(node.metadata.name) }))

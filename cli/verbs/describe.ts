@@ -2,13 +2,14 @@ import { stringify } from 'yaml'
 import type { Condition } from '../../api/meta.ts'
 import { NAMES } from '../../api/names.ts'
 import type { AnyObject } from '../../api/v1alpha1/index.ts'
-import { type AdminClient, connectAdmin } from '../../authority/admin/client.ts'
+import type { AdminClient } from '../../authority/admin/client.ts'
 import { EXIT, type ExitCode } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { humanDuration } from '../output/duration.ts'
+import { tellNotices } from '../output/notices.ts'
 import { alignRows } from '../output/table.ts'
 import { keyOfTarget, parseTargets } from '../resource.ts'
-import { findStateFolder, readFleet } from '../state.ts'
+import { readFleet } from '../state.ts'
 import { eventRows } from './events.ts'
 
 export interface DescribeOptions {
@@ -71,8 +72,7 @@ async function one(io: Io, object: AnyObject, client: AdminClient | undefined): 
 /** `ppn describe KIND [NAME]`. */
 export async function describe(io: Io, args: readonly string[], options: DescribeOptions): Promise<ExitCode> {
   const targets = parseTargets(args)
-  const { objects, writtenMs } = await readFleet(io, options.state)
-  const client = await connectAdmin(await findStateFolder(io, options.state))
+  const { objects, writtenMs, client } = await readFleet(io, options.state)
   if (writtenMs !== undefined)
     io.err(`no authority runs; this is its state of ${humanDuration(io.clock.now() - writtenMs)} ago\n`)
   let code: ExitCode = EXIT.ok
@@ -96,5 +96,6 @@ export async function describe(io: Io, args: readonly string[], options: Describ
       io.out(await one(io, object, client))
     }
   }
+  if (client) await tellNotices(io, client)
   return code
 }

@@ -6,6 +6,7 @@ import { connectAdmin } from '../../authority/admin/client.ts'
 import { CliError, EXIT, type ExitCode } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { humanDuration } from '../output/duration.ts'
+import { tellNotices } from '../output/notices.ts'
 import { manifest, manifests } from '../output/plain.ts'
 import { objectTable } from '../output/table.ts'
 import { displayName, parseTargets, type Target } from '../resource.ts'
@@ -21,7 +22,9 @@ export interface GetOptions {
   selector?: string
 }
 
-const OUTPUTS = ['table', 'wide', 'json', 'yaml', 'name']
+/** Outputs for programs: nothing is said beside them. */
+const MACHINE_READ = ['json', 'yaml', 'name']
+const OUTPUTS = ['table', 'wide', ...MACHINE_READ]
 
 /** `a=b,c!=d,e` on labels, as kubectl's equality-based selectors. */
 export function labelSelector(text: string): (labels: Readonly<Record<string, string>>) => boolean {
@@ -104,7 +107,7 @@ export async function get(io: Io, args: readonly string[], options: GetOptions):
     throw new CliError(EXIT.usage, `there is no output "${options.output}"`, `one of: ${OUTPUTS.join(', ')}`)
   const targets = parseTargets(args)
   if (options.watch) return await follow(io, targets, options)
-  const { objects, writtenMs } = await readFleet(io, options.state)
+  const { objects, writtenMs, client } = await readFleet(io, options.state)
   if (writtenMs !== undefined)
     io.err(`no authority runs; this is its state of ${humanDuration(io.clock.now() - writtenMs)} ago\n`)
   const groups = targets.map((target) => ({ target, objects: objects.filter(selects(target, options)) }))
@@ -113,17 +116,14 @@ export async function get(io: Io, args: readonly string[], options: GetOptions):
     groups.filter((g) => g.objects.length > 0),
     options,
   )
+  if (client && !MACHINE_READ.includes(options.output ?? '')) await tellNotices(io, client)
   let code: ExitCode = EXIT.ok
   for (const { target, objects: found } of groups) {
     if (found.length > 0 || target.name === undefined) continue
     io.err(`${NAMES[target.kind].plural}.ppn.dev "${target.name}" not found\n`)
     code = EXIT.no
   }
-  if (
-    code === EXIT.ok &&
-    groups.every((g) => g.objects.length === 0) &&
-    !['json', 'yaml', 'name'].includes(options.output ?? '')
-  )
+  if (code === EXIT.ok && groups.every((g) => g.objects.length === 0) && !MACHINE_READ.includes(options.output ?? ''))
     io.err('no resources found\n')
   return code
 }
