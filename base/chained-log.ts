@@ -52,9 +52,37 @@ interface Line {
   signature?: string
 }
 
+/** What a chain breaks by; in the details of ChainBroken as `fault`. */
+export type ChainFault =
+  /** Not JSON in canonical form, and not the beginning of such a line either. */
+  | 'NotALine'
+  /** Lines are missing, or in another order. */
+  | 'OutOfOrder'
+  /** Another line of a number that was there already, after the same line: two histories. */
+  | 'Fork'
+  /** Does not name the line before. */
+  | 'NotLinked'
+  | 'Changed'
+  /** No signature, or not of the key expected. */
+  | 'BadSignature'
+  /** Bytes that no line accounts for, or a torn line that seals others. */
+  | 'Unsealed'
+
+/** A file looked through to its end, or to the first line that is wrong. */
+export interface ChainReport {
+  head: ChainHead
+  lines: ChainLine[]
+  /** Lines that seal what a crash left, by their place in the file. */
+  torn: { line: number; bytes: number }[]
+  /** Bytes of an incomplete last line, which the next start will seal. */
+  looseBytes: number
+  fault?: { line: number; fault: ChainFault; why: string }
+}
+
 interface Scan {
   head: ChainHead
   lines: ChainLine[]
+  torn: { line: number; bytes: number }[]
   /** Bytes at the end that no complete line holds and no torn line seals. */
   loose: Uint8Array
   /** The last line is whole but for its newline. */
@@ -90,13 +118,23 @@ function wasChanged(bytes: Uint8Array): boolean {
   }
 }
 
-function scan(file: Uint8Array, name: string, { verify, after = START }: ChainedLogOptions): Scan {
-  const result: Scan = { head: after, lines: [], loose: new Uint8Array(), unended: false }
+const emptyScan = ({ after = START }: ChainedLogOptions): Scan => ({
+  head: after,
+  lines: [],
+  torn: [],
+  loose: new Uint8Array(),
+  unended: false,
+})
+
+/** Fills `result` as far as the file holds. Throws ChainBroken at the first line that does not. */
+function scan(file: Uint8Array, name: string, options: ChainedLogOptions, result = emptyScan(options)): Scan {
+  const { verify, after = START } = options
+  const hashes = new Map([[after.count, after.hash]])
   /** Where the bytes begin that no good line has claimed. */
   let looseFrom = 0
   let number = 0
-  const broken = (why: string): never => {
-    throw new PpnError('ChainBroken', { name, line: number, why })
+  const broken = (fault: ChainFault, why: string): never => {
+    throw new PpnError('ChainBroken', { name, line: number, fault, why })
   }
 
   for (let from = 0; from < file.length; ) {
@@ -109,24 +147,32 @@ function scan(file: Uint8Array, name: string, { verify, after = START }: Chained
       const { hash, signature, ...body } = line
       const { head } = result
       const signed = canonicalBytes(body)
-      if (line.n !== head.count + 1) broken(`numbered ${line.n}, not ${head.count + 1}`)
-      if (line.prev !== head.hash) broken('does not follow from the line before')
-      if (hash !== sha256(signed)) broken('is not what its hash was taken of')
-      if (verify && !(typeof signature === 'string' && verify(signed, Buffer.from(signature, 'base64'))))
-        broken('is not signed by the key expected')
+      const isSigned = () =>
+        typeof signature === 'string' && verify?.(signed, Buffer.from(signature, 'base64')) === true
+      if (line.n !== head.count + 1) {
+        const second = hash === sha256(signed) && hash !== hashes.get(line.n) && line.prev === hashes.get(line.n - 1)
+        if (second && (!verify || isSigned())) broken('Fork', `is a second line ${line.n}: the log has two histories`)
+        broken('OutOfOrder', `numbered ${line.n}, not ${head.count + 1}`)
+      }
+      if (line.prev !== head.hash) broken('NotLinked', 'does not follow from the line before')
+      if (hash !== sha256(signed)) broken('Changed', 'is not what its hash was taken of')
+      if (verify && !isSigned()) broken('BadSignature', 'is not signed by the key expected')
       // The newline before a torn line is part of the seal's own write, hence not of the sealed bytes.
       const loose = file.subarray(looseFrom, Math.max(looseFrom, from - 1))
       if (line.torn) {
-        if (loose.length !== line.torn.bytes || sha256(loose) !== line.torn.hash) broken('seals other bytes')
+        if (loose.length !== line.torn.bytes || sha256(loose) !== line.torn.hash)
+          broken('Unsealed', 'seals other bytes')
+        result.torn.push({ line: number, bytes: line.torn.bytes })
       } else {
-        if (from !== looseFrom) broken('follows bytes that no line accounts for')
-        if (typeof line.entry !== 'object' || line.entry === null) broken('holds no entry')
+        if (from !== looseFrom) broken('Unsealed', 'follows bytes that no line accounts for')
+        if (typeof line.entry !== 'object' || line.entry === null) broken('Changed', 'holds no entry')
         result.lines.push({ n: line.n, hash, entry: line.entry as Record<string, unknown> })
       }
       result.head = { count: line.n, hash }
+      hashes.set(line.n, hash)
       looseFrom = Math.min(end + 1, file.length)
       result.unended = newline < 0
-    } else if (wasChanged(bytes)) broken('is not a line of this log')
+    } else if (wasChanged(bytes)) broken('NotALine', 'is not a line of this log')
     from = end + 1
   }
   result.loose = file.subarray(looseFrom)
@@ -138,6 +184,19 @@ export function headBefore(file: Uint8Array): ChainHead | undefined {
   const newline = file.indexOf(NEWLINE)
   const line = newline < 0 ? undefined : asLine(file.subarray(0, newline))
   return line && { count: line.n - 1, hash: line.prev }
+}
+
+/** Looks a file through and says what it holds and what is wrong with it. Never throws, whatever the bytes are. */
+export function inspectChain(file: Uint8Array, name: string, options: ChainedLogOptions): ChainReport {
+  const found = emptyScan(options)
+  const report = () => ({ head: found.head, lines: found.lines, torn: found.torn, looseBytes: found.loose.length })
+  try {
+    scan(file, name, options, found)
+    return report()
+  } catch (error) {
+    const { line, fault, why } = (error as PpnError).details as unknown as NonNullable<ChainReport['fault']>
+    return { ...report(), fault: { line, fault, why } }
+  }
 }
 
 /** The head of a file as it stands, verified; nothing is written. Throws ChainBroken. */

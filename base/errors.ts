@@ -97,6 +97,18 @@ export const ERRORS = {
   FrameInvalid: { message: 'a frame that no peer would accept: {why}', hint: 'nothing was sent' },
   // authority: the admin socket
   ObjectNotFound: { message: '{key} not found', hint: 'see `ppn get all`' },
+  RegistryMissing: {
+    message: 'there is no registry: {file}',
+    hint: 'name the state folder of the authority with --state, or a file that `ppn registry export` wrote',
+  },
+  RegistryKeyNeeded: {
+    message: '{file} does not say whose registry it is',
+    hint: 'give the signing key: --authority KEY, as `ppn keys -o json` prints it',
+  },
+  RegistryKeyDiffers: {
+    message: '{file} is the registry of {found}, not of {expected}',
+    hint: 'get the fingerprint from the authority itself (`ppn keys`), not from whoever gave you the file',
+  },
   EnrolmentRefused: {
     message: 'node {node} cannot be enrolled: {why} [{reason}]',
     hint: 'see `ppn describe node {node}`',

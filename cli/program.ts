@@ -207,6 +207,34 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option(...STATE)
     .action(async (options) => done(await (await import('./verbs/pair.ts')).pair(io, options)))
 
+  const registry = program.command('registry').description('who is enrolled; from the files, with no authority')
+  const registryVerbs = () => import('./verbs/registry.ts')
+  const AUTHORITY = ['--authority <key>', 'fingerprint of the signing key it has to be of, or the key'] as const
+  registry
+    .command('verify')
+    .description('whether every line is what the authority signed, and none is missing in between')
+    .argument('[file]', 'an exported registry (default: the one in the state folder)')
+    .option('--against <file>', 'another copy: one is to be the beginning of the other')
+    .option(...AUTHORITY)
+    .option(...STATE)
+    .addOption(output('text', 'json'))
+    .action(async (file, options) => done(await (await registryVerbs()).registryVerify(io, file, options)))
+  registry
+    .command('list')
+    .description('the machines that are enrolled, since when, and how')
+    .argument('[file]', 'an exported registry (default: the one in the state folder)')
+    .option('--all', 'also those that have left')
+    .option(...AUTHORITY)
+    .option(...STATE)
+    .addOption(output('table', 'json'))
+    .action(async (file, options) => done(await (await registryVerbs()).registryList(io, file, options)))
+  registry
+    .command('export')
+    .description('write a copy that verify and list take anywhere')
+    .argument('[file]', 'a new file (default: standard output)')
+    .option(...STATE)
+    .action(async (file, options) => done(await (await registryVerbs()).registryExport(io, file, options)))
+
   const node = program.command('node').description('what concerns one node')
   node
     .command('bundle')

@@ -13,11 +13,12 @@ import type { NodeId } from '../../protocol/ids.ts'
 import { signDomain, verifyDomain } from '../../protocol/sign.ts'
 import { serial } from '../allocation/serial.ts'
 
-const REGISTRY_FILE = 'nodes.jsonl'
+export const REGISTRY_FILE = 'nodes.jsonl'
 
 const id = z.string().regex(/^[0-9a-f]{32}$/)
 const head = z.strictObject({ count: z.int().min(0), hash: z.string().regex(/^[0-9a-f]{64}$/) })
-const line = z.discriminatedUnion('type', [
+/** What an entry of the registry is. */
+export const registryLine = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('enrol'),
     atMs: z.int(),
@@ -32,7 +33,7 @@ const line = z.discriminatedUnion('type', [
   // After a restore: lines up to this head are known to be lost, and numbering goes on above it.
   z.strictObject({ type: z.literal('adopt'), atMs: z.int(), head }),
 ])
-type Line = z.output<typeof line>
+type Line = z.output<typeof registryLine>
 
 export interface NodeRegistry extends Registry {
   /**
@@ -105,7 +106,7 @@ export async function openRegistry(options: RegistryOptions): Promise<NodeRegist
     if (entry.type !== 'adopt') for (const listener of [...listeners]) listener(entry.node)
   }
 
-  for (const { entry, n, hash } of await log.entries()) absorb(line.parse(entry), n, hash)
+  for (const { entry, n, hash } of await log.entries()) absorb(registryLine.parse(entry), n, hash)
 
   const isBehind = (seen: ChainHead): boolean =>
     seen.count > publishedHead().count || (hashes.get(seen.count) ?? seen.hash) !== seen.hash
