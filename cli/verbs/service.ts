@@ -52,18 +52,20 @@ export async function serviceInstall(
     await symlink(`/etc/systemd/system/${unit}`, join(wants, unit))
     return EXIT.ok
   }
-  await runOk(processes, 'systemd-sysusers', [`ppn-${service}.conf`])
-  await runOk(processes, 'systemd-tmpfiles', ['--create', `ppn-${service}.conf`])
-  await runOk(processes, 'systemctl', ['daemon-reload'])
-  await runOk(processes, 'systemctl', ['enable', unit])
+  const must = (command: string, ...args: string[]) => runOk(processes, command, args, { timeoutMs: WITHIN_MS })
+  await must('systemd-sysusers', `ppn-${service}.conf`)
+  await must('systemd-tmpfiles', '--create', `ppn-${service}.conf`)
+  await must('systemctl', 'daemon-reload')
+  await must('systemctl', 'enable', unit)
   if (options.start) {
-    await runOk(processes, 'systemctl', ['restart', unit], { timeoutMs: START_WITHIN_MS })
+    await must('systemctl', 'restart', unit)
     io.out(`${unit} runs; see: systemctl status ${unit}\n`)
   } else io.out(`${unit} is enabled; start it with: systemctl start ${unit}\n`)
   return EXIT.ok
 }
 
-const START_WITHIN_MS = 120_000
+/** systemd of a slow machine that has just booted, and the start of a service. */
+const WITHIN_MS = 120_000
 
 /** Stops the service and takes its files away. State, configuration, tunnels and VMs stay. */
 export async function serviceRemove(io: Io, name: string): Promise<ExitCode> {
@@ -71,13 +73,13 @@ export async function serviceRemove(io: Io, name: string): Promise<ExitCode> {
   mustBeHost()
   const processes = systemProcesses()
   const unit = unitName(service)
-  await processes.run('systemctl', ['disable', '--now', unit], { timeoutMs: START_WITHIN_MS })
+  await processes.run('systemctl', ['disable', '--now', unit], { timeoutMs: WITHIN_MS })
   for (const { path } of serviceFiles(service, { node: '', entry: '' })) {
     if (!existsSync(path)) continue
     await rm(path)
     io.out(`removed ${path}\n`)
   }
-  await runOk(processes, 'systemctl', ['daemon-reload'])
+  await runOk(processes, 'systemctl', ['daemon-reload'], { timeoutMs: WITHIN_MS })
   return EXIT.ok
 }
 
