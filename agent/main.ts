@@ -26,6 +26,8 @@ export interface AgentProcessOptions {
   pid: number
   /** Where log lines go. */
   write(line: string): void
+  /** To a person who sits at this agent; absent: nobody does. */
+  tell?(text: string): void
   /** Calls the listener at every SIGHUP. */
   onHangup(listener: () => void): void
   /** Ends the agent in good order. */
@@ -62,6 +64,13 @@ export async function runAgent(options: AgentProcessOptions): Promise<void> {
     options.onHangup(() => void settings.look())
     const status = () => `${statusLine(agent.report())}${simulated.length > 0 ? `; simulated: ${simulated}` : ''}`
     await manager.ready(status())
+    if (config.holding.enabled && config.drivers.wireguard === 'real') {
+      const { holdUntilEnrolled } = await import('./main/genesis.ts')
+      const holding = { config: config.holding, agent, files, processes, clock, random, log, version: options.version }
+      holdUntilEnrolled({ ...holding, ...(options.tell && { tell: options.tell }) }, ending.signal).catch((error) => {
+        if (!ending.signal.aborted) log.error({ err: (error as Error).message }, 'this machine does not hold')
+      })
+    }
     keepWatchdog({ manager, clock, log, alive: async () => comesRound(agent) }, ending.signal)
     await tellStatus({ status, tell: manager.status, clock, signal })
 

@@ -12,6 +12,17 @@ test('an empty configuration is a real node, in the folders of a service', () =>
     images: { folders: ['/srv/ppn/images'], hosts: [] },
     vm: { user: 'ppn-vm', accelerator: 'auto' },
     drivers: { wireguard: 'real', vm: 'real', cgroup: 'real', image: 'real' },
+    holding: {
+      enabled: true,
+      address: '::',
+      port: 9443,
+      scan: true,
+      closed: false,
+      open: [],
+      confirm: 'person',
+      operatorKey: '/etc/ppn/operator.pub',
+      screens: ['/dev/console', '/run/issue.d/ppn.issue'],
+    },
   })
 })
 
@@ -22,6 +33,8 @@ test.each([
   ['drivers: {wireguard: simulated}', 'simulation.address'],
   ['drivers: {image: simulated}', 'real disks'],
   ['drivers: {vm: simulated}', 'simulate both'],
+  ['holding: {address: "everywhere"}', 'IP address'],
+  ['holding: {open: [ssh]}', 'number'],
   ['simulation: {address: "10.8.0"}', 'IPv4'],
 ])('%s is refused', (text, why) => {
   expect(() => parse(text)).toThrow(

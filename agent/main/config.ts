@@ -1,5 +1,5 @@
 // /etc/ppn/agent.yaml: what this machine is given to know. Everything is optional.
-import { isIPv4 } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import { z } from 'zod'
 import { parseSettings } from '../../base/yaml-settings.ts'
 
@@ -34,6 +34,28 @@ const vm = z.strictObject({
     .default('ppn-vm'),
   accelerator: z.enum(['auto', 'kvm', 'tcg']).default('auto'),
 })
+/** While this machine is in no fleet (docs/genesis.md). */
+const holding = z.strictObject({
+  enabled: z.boolean().default(true),
+  /** Where claims come in; `::` is every address. */
+  address: z
+    .string()
+    .refine((text) => isIP(text) !== 0, 'give an IP address')
+    .default('::'),
+  port: z.int().min(1).max(65_535).default(9443),
+  /** 30 s for beacons of authorities on the local networks. */
+  scan: z.boolean().default(true),
+  /** Close every other port meanwhile. Whoever is in by ssh stays in, and gets in no more. */
+  closed: z.boolean().default(false),
+  /** TCP ports that stay open all the same. */
+  open: z.array(z.int().min(1).max(65_535)).max(64).default([]),
+  /** Who says that the digits on both screens are the same; `trustCode`: nobody. */
+  confirm: z.enum(['person', 'trustCode']).default('person'),
+  /** When there, no claim is answered without this key's signature. */
+  operatorKey: folder.default('/etc/ppn/operator.pub'),
+  /** Where the code is shown. */
+  screens: z.array(folder).max(8).default(['/dev/console', '/run/issue.d/ppn.issue']),
+})
 /** For a laboratory: a part that is simulated touches nothing of this machine. */
 const drivers = z.strictObject({ wireguard: choice, vm: choice, cgroup: choice, image: choice })
 /** Only for `drivers.wireguard: simulated`: this machine's place on the loopback, as `ppn up --simulate` has it. */
@@ -54,6 +76,7 @@ const agentConfig = z
     images: images.prefault({}),
     vm: vm.prefault({}),
     drivers: drivers.prefault({}),
+    holding: holding.prefault({}),
     simulation: simulation.optional(),
   })
   .superRefine((config, context) => {

@@ -62,11 +62,10 @@ export function attemptJoin(options: AttemptOptions, signal: AbortSignal): Promi
   return converse(options, { handshake, send: hello }, signal)
 }
 
-/** How a line begins: with our HELLO, or with the one that came. `established`: the other side knows the code. */
+/** How a line begins: with our HELLO, or with our answer to one. `established`: the other side knows the code. */
 export interface Opening {
   handshake: Handshake
-  send?: Uint8Array
-  received?: Uint8Array
+  send: Uint8Array
   established?(): void
 }
 
@@ -159,7 +158,6 @@ export function converse(options: Conversation, opening: Opening, signal: AbortS
     stream.on('end', () => end({ outcome: 'none', why: 'the line was closed' }))
     if (signal.aborted) return onAbort()
     signal.addEventListener('abort', onAbort, { once: true })
-    if (opening.send) stream.write(lengthFrame(opening.send))
-    if (opening.received) receive(opening.received)
+    stream.write(lengthFrame(opening.send))
   })
 }

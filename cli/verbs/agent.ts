@@ -74,6 +74,7 @@ export async function agentRun(io: Io, options: { config?: string }): Promise<Ex
     env,
     pid: process.pid,
     write: io.err,
+    ...(io.terminal && { tell: io.err }),
     onHangup: io.onHangup,
     signal: io.signal,
   })
