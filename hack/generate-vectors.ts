@@ -16,6 +16,8 @@ import { chunkHash, chunkList } from '../protocol/sync/chunk-list.ts'
 import { encodeSyncFrame } from '../protocol/sync/frame.ts'
 import { sealFrame, type TelemetryFrame } from '../protocol/telemetry/frame.ts'
 import { memoryFiles } from '../testing/memory-files.ts'
+import { pairing } from './pairing-vectors.ts'
+import { registry } from './registry-vectors.ts'
 import * as input from './vector-inputs.ts'
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
@@ -195,6 +197,8 @@ export async function generateVectors(): Promise<Map<string, string>> {
     sync: sync(),
     operator: operatorDocuments(),
     records: await records(),
+    pairing: pairing(),
+    registry: await registry(),
     genesis: genesis(),
   }
   return new Map(

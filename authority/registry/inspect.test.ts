@@ -1,4 +1,5 @@
 // The registry as a file in anybody's hands: what is wrong with it, and in which line.
+import { readFileSync } from 'node:fs'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { openChainedLog, verifyChain } from '../../base/chained-log.ts'
 import { systemRandom } from '../../base/random.ts'
@@ -157,4 +158,15 @@ test('an export says whose it is, and holds the registry byte for byte', async (
   expect(readExport(whole)).toEqual({ header: undefined, registry: whole })
   const other = canonicalBytes({ format: 'ppn-registry-export/2' })
   expect(readExport(Buffer.concat([other, Buffer.from('\n'), whole])).header).toBeUndefined()
+})
+
+test('the registry of docs/protocol.md is read, and its head is what it says', () => {
+  const vector = JSON.parse(readFileSync(new URL('../../protocol/vectors/registry.json', import.meta.url), 'utf8'))
+  const report = inspect(joined(vector.lines), new Uint8Array(Buffer.from(vector.signingPublicKey, 'base64')))
+  expect(report.fault).toBeUndefined()
+  expect(report.head).toEqual(vector.head)
+  expect(report.enrolments.map(({ how, confirmedBy, left }) => [how, confirmedBy, left?.reason])).toEqual([
+    ['declared', undefined, 'replaced'],
+    ['paired', 'person', undefined],
+  ])
 })
