@@ -13,7 +13,16 @@ const nodeKey = (name: string): ObjectKey => keyOf('Node', name)
 function archivesOf(world: ControllerWorld, node: string): ObjectKey[] {
   const placed = world.allocator.placementsOn(node).flatMap((p) => world.index.archiveByUid(p.archiveUid) ?? [])
   const moving = movesOn(world.store.records, node).flatMap((m) => world.index.archiveByUid(m.from.archiveUid) ?? [])
-  return [...world.index.archivesNaming(node), ...placed, ...moving].map(objectKey)
+  return [...world.index.archivesNaming(node), ...placed, ...moving, ...strangersOn(world, node)].map(objectKey)
+}
+
+/** Archives that the node shows and our records place elsewhere, or nowhere: they may be older than a move. */
+function strangersOn(world: ControllerWorld, node: string) {
+  const placed = new Set(world.allocator.placementsOn(node).map(({ id }) => id))
+  const shown = world.fleet.view(node).report?.archives ?? []
+  return shown.flatMap(({ id, name, namespace }) =>
+    placed.has(id) ? [] : (world.store.get('Archive', name, namespace) ?? []),
+  )
 }
 
 function residents(world: ControllerWorld, node: string): ObjectKey[] {

@@ -266,3 +266,30 @@ test('on a node not heard since a restore no new slot is given, and who holds on
   })
   expect(await placed(restored, vault(1))).toEqual(held)
 })
+
+test('a place taken over keeps identity and memory, releases the old slot, and gives no lower epoch again', async () => {
+  const { facts, allocator } = world()
+  const before = await placed(allocator, vault(1))
+  const found = { node: 'edge-2', slot: 7, fencingEpoch: 4 }
+  await allocator.takeOver('u1', found)
+  const after = allocator.placement('u1')
+  expect(after).toMatchObject({ ...found, id: before.id, floorMiB: 256, maxMiB: 512, admittedMs: before.admittedMs })
+  expect(after?.minSequence).not.toEqual(before.minSequence)
+  expect(allocator.placementsOn('edge-1')).toEqual([])
+  expect(allocator.releasedSlots('edge-1')).toEqual([{ slot: 1, archiveUid: 'u1', id: before.id }])
+  const records = [...facts.values()].map(({ version }) => version)
+  await allocator.takeOver('u1', found)
+  expect([...facts.values()].map(({ version }) => version)).toEqual(records)
+  expect(await allocator.nextEpoch('u1')).toBe(5)
+})
+
+test('a slot that another archive has is not taken over', async () => {
+  const { allocator } = world()
+  await placed(allocator, vault(1))
+  const other = await placed(allocator, vault(2, 'edge-2'))
+  await expect(allocator.takeOver('u1', { node: 'edge-2', slot: other.slot, fencingEpoch: 4 })).rejects.toMatchObject({
+    code: 'Conflict',
+  })
+  expect(allocator.placement('u2')).toEqual(other)
+  expect(allocator.placement('u1')?.node).toBe('edge-1')
+})

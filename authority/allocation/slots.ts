@@ -37,7 +37,7 @@ const keyOf = (node: string, slot: number): string => `${PREFIX}${node}/${slot}`
 
 export type Slots = Pick<
   Allocator,
-  'placement' | 'placementsOn' | 'place' | 'releasePlacement' | 'releasedSlots' | 'freeSlot' | 'nextEpoch'
+  'placement' | 'placementsOn' | 'place' | 'releasePlacement' | 'releasedSlots' | 'freeSlot' | 'takeOver' | 'nextEpoch'
 > & {
   /**
    * Telemetry of `node` showed this epoch: no lower one is given from now on. A placement on that very node takes it
@@ -204,6 +204,17 @@ export function slots(options: {
     return { ok: true, placement }
   }
 
+  async function takeOver(uid: string, { node, slot, fencingEpoch }: Parameters<Allocator['takeOver']>[1]) {
+    const own = ownFact(uid)
+    if (!own) throw new TypeError(`archive ${uid} has no place`)
+    if (own.placement.node !== node) {
+      await epoch.observe(own.placement.id, fencingEpoch)
+      const placement = { ...own.placement, node, slot, fencingEpoch, minSequence: above(ceiling(node)) }
+      await write(keyOf(node, slot), { state: 'Held', orphaned: false, claim: own.claim + 1, placement }, 0)
+    }
+    await releaseOthers(uid)
+  }
+
   /** Epoch record first: a crash between skips an epoch, never gives one twice. */
   async function setEpoch(uid: string, next: FencingEpoch): Promise<void> {
     const own = ownFact(uid)
@@ -239,6 +250,7 @@ export function slots(options: {
         const { value, version } = read(keyOf(node, slot))
         if (value && !isOwn(value)) await records.delete(keyOf(node, slot), version)
       }),
+    takeOver: (uid, found) => retried(() => takeOver(uid, found)),
     nextEpoch: (uid) =>
       retried(async () => {
         const own = ownFact(uid)

@@ -13,6 +13,7 @@ import type { Answers } from '../common/effects.ts'
 import { objectKey } from '../common/perform.ts'
 import { teardownBegun } from '../common/teardown.ts'
 import type { ControllerWorld } from '../common/world.ts'
+import { foundElsewhere } from '../move/elsewhere.ts'
 import { expectedEntry } from '../move/expected.ts'
 import { isDeletionGoing, observeMove, type TransferMemory } from '../move/observe.ts'
 import { moveOf } from '../move/record.ts'
@@ -69,12 +70,14 @@ export async function observeArchive(
   const question = { verdict, noSlot, ops, report: own, deleting: going, before: memory.transfer }
   const move = placement && observeMove(world, archive, { placement, ...question })
   memory.transfer = move?.memory
+  const elsewhere = placement && foundElsewhere(world, placement)
   return {
     nowMs: clock.now(),
     deletion: { begun, confirmed, ...(hold && { hold: hold.message }) },
     ...(placement && { placement }),
     // Elsewhere than its pin says, the verdict is about the move.
     ...(verdict && (!placement || placement.node === archive.spec.nodeName) && { verdict }),
+    ...(elsewhere && { elsewhere }),
     ...(move && { move }),
     ...(place && !place.ok && { refusedPlace: place }),
     channel,

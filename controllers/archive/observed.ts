@@ -2,6 +2,7 @@
 import type { ArchiveFacts } from '../../api/readiness/archive.ts'
 import type { ArchiveReport, Mark } from '../../protocol/telemetry/report.ts'
 import type { Verdict } from '../admission/admit.ts'
+import type { Elsewhere } from '../move/elsewhere.ts'
 import type { MoveObserved } from '../move/observe.ts'
 import type { Placement, SlotResult } from '../ports/allocator.ts'
 import type { Goal } from './goals.ts'
@@ -32,6 +33,8 @@ export interface ArchiveObserved {
   verdict?: Verdict
   /** What the allocator answered when it refused a place. */
   refusedPlace?: Extract<SlotResult, { ok: false }>
+  /** Our records are older than a move: both nodes show that it lives there. */
+  elsewhere?: Elsewhere
   /** It is, or should be, on its way to another node. */
   move?: MoveObserved
   channel: ArchiveFacts['channel']

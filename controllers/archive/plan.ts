@@ -4,6 +4,7 @@ import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import type { Memory } from '../admission/admit.ts'
 import type { Effect } from '../common/effects.ts'
 import { isNews, isOrphan, isPaused, statusEffect, verdictEvent } from '../common/status.ts'
+import type { Elsewhere } from '../move/elsewhere.ts'
 import { CUT_MS } from '../move/observe.ts'
 import type { WantedCommand } from '../ports/commands.ts'
 import type { ArchiveObserved } from './observed.ts'
@@ -14,6 +15,7 @@ type Archive = PpnObject<'Archive'>
 export function planArchive(archive: Archive, observed: ArchiveObserved): Effect[] {
   const { deletion } = observed
   if (isPaused(archive)) return [...silence(observed), ...tell(archive, observed)]
+  if (observed.elsewhere && !isOrphan(archive)) return takeOver(observed.elsewhere, observed)
   const tombstone = archive.metadata.deletionTimestamp !== undefined
   // A held deletion (law 3) changes nothing: the archive lives on as declared.
   if (tombstone && (isOrphan(archive) || deletion.begun || deletion.hold === undefined))
@@ -41,6 +43,17 @@ function planLife(archive: Archive, observed: ArchiveObserved): Effect[] {
     ...commandsOf(observed),
     ...tell(archive, observed),
     ...(waits.length > 0 ? [{ type: 'again', afterMs: Math.min(...waits) } satisfies Effect] : []),
+  ]
+}
+
+/** Its record follows it to where both nodes show it; a move begun from the old record is none. */
+function takeOver({ node, slot, fencingEpoch }: Elsewhere, observed: ArchiveObserved): Effect[] {
+  const message = `it was moved to ${node} after the backup that this authority was restored from; its place is there now`
+  return [
+    ...endMove(observed),
+    ...silence(observed),
+    { type: 'takeOver', node, slot, fencingEpoch },
+    { type: 'event', eventType: 'Normal', reason: 'FoundElsewhere', message },
   ]
 }
 

@@ -6,6 +6,7 @@ import type { ObjectKey } from '../../api/meta.ts'
 import type { StatusOf } from '../../api/v1alpha1/index.ts'
 import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
 import type { Slot } from '../../protocol/ids.ts'
+import type { Elsewhere } from '../move/elsewhere.ts'
 import type { Move } from '../move/record.ts'
 import type { AddressResult, SlotResult } from '../ports/allocator.ts'
 import type { WantedContent } from '../ports/bundles.ts'
@@ -38,6 +39,8 @@ export type Effect =
   | { type: 'freeSlot'; node: string; slot: Slot }
   /** How far the archive's move has come; undefined: it has ended. */
   | { type: 'move'; move: Move | undefined }
+  /** The archive's place is where both nodes show it, not where our older record says. */
+  | ({ type: 'takeOver' } & Elsewhere)
   /** The archive's fencing epoch rises above every one given before. */
   | { type: 'raiseEpoch' }
   /** A durable fact of the controllers' own; undefined removes it. */

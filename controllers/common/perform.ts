@@ -94,6 +94,15 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
       world.wake(key, 'a step of its move')
       return world.changed(key, 'a step of its move')
     }
+    case 'takeOver': {
+      const { node, slot, fencingEpoch } = effect
+      const before = allocator.placement(uid)?.node
+      await allocator.takeOver(uid, { node, slot, fencingEpoch })
+      for (const one of [node, ...(before === undefined ? [] : [before])])
+        if (store.get('Node', one)) world.wake(keyOf('Node', one), 'a place taken over')
+      world.wake(key, 'place taken over')
+      return world.changed(key, 'place taken over')
+    }
     case 'raiseEpoch':
       await allocator.nextEpoch(uid)
       wakeMoved(world, moveOf(store.records, uid))

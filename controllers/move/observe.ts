@@ -83,7 +83,7 @@ export function isDeletionGoing(archive: Archive, begun: boolean, held: boolean)
   return archive.metadata.deletionTimestamp !== undefined && !isOrphan(archive) && (begun || !held)
 }
 
-function freshReport(world: ControllerWorld, node: string): NodeReport | undefined {
+export function freshReport(world: ControllerWorld, node: string): NodeReport | undefined {
   const { liveness, report } = world.fleet.view(node)
   return liveness === 'Fresh' && channelOf(world) !== 'Superseded' ? report : undefined
 }

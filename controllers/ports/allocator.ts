@@ -67,6 +67,11 @@ export interface Allocator {
   /** Slots of a node released but not yet shown gone. */
   releasedSlots(node: string): { slot: Slot; archiveUid: string; id: ArchiveId }[]
   freeSlot(node: string, slot: Slot): Promise<void>
+  /**
+   * After a restore: the archive lives where its node shows it, under the epoch it has there; the old slot is released.
+   * The slot must be neither held nor released. Idempotent.
+   */
+  takeOver(archiveUid: string, found: Pick<Placement, 'node' | 'slot' | 'fencingEpoch'>): Promise<void>
   /** For a move (law 7): the next epoch, above every one given before for this archive. */
   nextEpoch(archiveUid: string): Promise<FencingEpoch>
 }

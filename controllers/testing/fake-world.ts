@@ -289,6 +289,12 @@ function fakeAllocator(clock: VirtualClock, state: FakeAllocation): Allocator {
       const at = released.findIndex((p) => p.node === node && p.slot === slot)
       if (at >= 0) released.splice(at, 1)
     },
+    async takeOver(uid, found) {
+      const placement = placements.get(uid)
+      if (!placement) return
+      released.push(placement)
+      placements.set(uid, { ...placement, ...found })
+    },
     nextEpoch: async (uid) => ((placements.get(uid)?.fencingEpoch ?? 0) + 1) as FencingEpoch,
   }
 }

@@ -1,5 +1,5 @@
 // What was lost comes back by itself (section 7.6), and an authority that is not the newest does nothing.
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { createBackup, restoreBackup } from '../../authority/backup/snapshot.ts'
 import { OP } from '../../protocol/command/ops.ts'
 import { memoryState } from '../../stores/memory/state.ts'
@@ -183,27 +183,69 @@ test('a week-old backup restored: nothing is deleted, no counter falls, and all 
   }
 })
 
-test('law 7: a backup older than a move starts no second machine, whatever the source says by then', async () => {
+describe('law 7: a backup older than a move', () => {
+  const NAME = 'cluster-totebox-test-1'
   const movable = { relocation: 'OnPinChange' }
-  fleet = await startFleet([hub('relay'), spoke('edge-1'), spoke('edge-2'), archive(1, 'edge-1', movable)])
-  await fleet.untilReady()
-  const bytes = await backup()
-  fleet.declare(archive(1, 'edge-2', movable))
-  await fleet.untilReady(300_000)
   const running = () => NODES.filter((node) => report(node)?.archives.some((a) => a.lifecycle === 'Running'))
-  expect(running()).toEqual(['edge-2'])
-
-  fleet.killAuthority()
-  // The files are as old as the backup.
-  fleet.declare(archive(1, 'edge-1'))
-  fleet.replaceAuthorityState(await restored(bytes))
-  await fleet.startAuthority()
-  for (let s = 0; s < 180; s++) {
-    await fleet.clock.advance(1_000)
-    expect(running().length).toBeLessThanOrEqual(1)
+  const placement = () => {
+    const uid = fleet.object('Archive', NAME, 'default')?.metadata.uid as string
+    return fleet.authority.allocator.placement(uid)
   }
-  expect(running()).toEqual(['edge-2'])
-  expect(fleet.condition('Archive', 'cluster-totebox-test-1')?.status).not.toBe('True')
+  /** Backed up on edge-1, then moved to edge-2. */
+  const moved = async () => {
+    fleet = await startFleet([hub('relay'), spoke('edge-1'), spoke('edge-2'), archive(1, 'edge-1', movable)])
+    await fleet.untilReady()
+    const bytes = await backup()
+    fleet.declare(archive(1, 'edge-2', movable))
+    await fleet.untilReady(300_000)
+    expect(running()).toEqual(['edge-2'])
+    return bytes
+  }
+  const restoreWith = async (bytes: Uint8Array, ...source: unknown[]) => {
+    fleet.killAuthority()
+    fleet.declare(...source)
+    fleet.replaceAuthorityState(await restored(bytes))
+    await fleet.startAuthority()
+  }
+  /** Never two machines, and the one there is goes on without a break. */
+  const watchFor = async (seconds: number) => {
+    for (let s = 0; s < seconds; s++) {
+      await fleet.clock.advance(1_000)
+      expect(running()).toEqual(['edge-2'])
+    }
+  }
+
+  test('takes the new place over from telemetry, and the machine runs on', async () => {
+    const bytes = await moved()
+    const before = report('edge-2')?.archives[0]
+    await restoreWith(bytes, archive(1, 'edge-2', movable))
+    await watchFor(60)
+    await fleet.untilReady()
+    expect(placement()).toMatchObject({ node: 'edge-2', slot: before?.slot, fencingEpoch: before?.fencingEpoch })
+    expect(fleet.events).toContainEqual(expect.objectContaining({ reason: 'FoundElsewhere' }))
+    expect(report('edge-2')?.archives[0]).toMatchObject({ unlisted: false, restarts: 0, id: before?.id })
+  })
+
+  test('with files as old as itself leaves the archive where it is, and says so', async () => {
+    await restoreWith(await moved(), archive(1, 'edge-1'))
+    await watchFor(120)
+    expect(placement()?.node).toBe('edge-2')
+    expect(fleet.condition('Archive', NAME)).toEqual({ status: 'False', reason: 'RelocationNever' })
+    fleet.declare(archive(1, 'edge-2'))
+    await fleet.untilReady()
+  })
+
+  test('without the word of the old node takes nothing over: nothing is known but one node’s claim', async () => {
+    const bytes = await moved()
+    await fleet.nodes.get('edge-1')?.kill()
+    await restoreWith(bytes, archive(1, 'edge-2', movable))
+    await watchFor(120)
+    expect(placement()?.node).toBe('edge-1')
+    await fleet.nodes.get('edge-1')?.start()
+    await fleet.untilReady()
+    expect(placement()?.node).toBe('edge-2')
+    expect(running()).toEqual(['edge-2'])
+  })
 })
 
 test('the hub and two spokes with nothing but a source: emptied keys start nothing in their place', async () => {

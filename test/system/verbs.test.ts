@@ -124,7 +124,7 @@ test('a misspelt field is found with its place and a suggestion, and disturbs no
   expect(found.out).toMatch(/^office\/nodes\/office-1\.yaml:8:3: error: .*siet.*\[UnknownField\]\n {2}hint: .*site/m)
   const standing = await w.ppn('get', 'node/office-1')
   expect(standing.out).toMatch(/office-1.*True/)
-  expect(standing.err).toMatch(/^office\/nodes\/office-1\.yaml:8:3: error: .*siet/)
+  expect(standing.err).toMatch(/^office\/nodes\/office-1\.yaml:8:3: error: .*siet/m)
   const diff = await w.ppn('diff', w.fleet)
   expect(diff.code).toBe(2)
   expect(diff.err).toContain('office-1.yaml:8:3')
