@@ -39,12 +39,14 @@ const verbs = leaves(createProgram(io, () => {}))
 
 test('there is every verb', () => {
   expect(verbs.map(({ name }) => name).sort()).toEqual([
+    'agent holding',
     'agent import',
     'agent init',
     'apply',
     'authority',
     'backup',
     'brake',
+    'claim',
     'completion',
     'confirm',
     'console',

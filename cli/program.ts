@@ -235,6 +235,19 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option(...STATE)
     .action(async (file, options) => done(await (await registryVerbs()).registryExport(io, file, options)))
 
+  program
+    .command('claim')
+    .description('call a machine that holds (ppn agent holding) and let it in: asks for the code that it shows')
+    .argument('[address]', 'host name or address of the machine, with a port if it is not 9443')
+    .option('--node <name>', 'the declared Node that it becomes')
+    .option('--from <file>', 'many at once: address, node and code of each, as CSV, YAML or JSON; - for standard input')
+    .option('--trust-code', 'compare no digits here; the registry will say so')
+    .option('--operator-key <file>', 'for machines whose image demands the signature of the operator key')
+    .option('--replace', 'it takes the place of the machine that has this name now')
+    .option('--timeout <duration>', 'with --from: how long each machine is called, e.g. 90s or 5m', '5m')
+    .option(...STATE)
+    .action(async (address, options) => done(await (await import('./verbs/claim.ts')).claim(io, address, options)))
+
   const node = program.command('node').description('what concerns one node')
   node
     .command('bundle')
@@ -270,8 +283,14 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .addOption(output('yaml', 'json'))
     .action(async (options) => done(await (await import('./verbs/agent.ts')).agentInit(io, options)))
   agent
+    .command('holding')
+    .description('how this machine is claimed: shows its code, and asks about the digits when an authority calls')
+    .option('--once', 'show it, and end')
+    .option('--state-dir <dir>', 'state folder of the agent', AGENT_STATE)
+    .action(async (options) => done(await (await import('./verbs/holding.ts')).holding(io, options)))
+  agent
     .command('import')
-    .description('take a bundle from a file: the first one, or the way back when no hub answers')
+    .description('take a bundle (the first one, or the way back) or a document of the operator key from a file')
     .argument('<file>', 'the bundle, or - for standard input')
     .option('--authority <fingerprint>', 'fingerprint of the authority; demanded the first time')
     .option('--state-dir <dir>', 'state folder of the agent', AGENT_STATE)

@@ -153,7 +153,7 @@ export function adminBackend(options: BackendOptions): AdminBackend {
       if (!pairing) throw new PpnError('ObjectNotFound', { key: keyOf('Pairing', name) })
       const { session } = world.ceremonies.view(pairing.metadata.uid)
       const ready = pairing.status?.conditions.find((c) => c.type === 'Ready')
-      const same = session !== undefined && pairing.spec.sas === session.sas
+      const same = session !== undefined && (pairing.spec.trustCode || pairing.spec.sas === session.sas)
       return {
         phase: pairing.status?.phase ?? 'Pending',
         reason: ready?.reason ?? 'Pending',

@@ -17,7 +17,7 @@ export interface PairOptions {
 
 type Spec = PpnObject<'Pairing'>['spec']
 /** The Pairing that this call follows. */
-interface Act {
+export interface Act {
   name: string
   spec: Spec
   /** Declared by this call, which takes it back when the person stops. */
@@ -25,7 +25,7 @@ interface Act {
 }
 
 const LOOK_EVERY_MS = 200
-const ENDED = new Set(['Approved', 'Denied', 'Expired', 'Burned', 'Withdrawn'])
+export const ENDED = new Set(['Approved', 'Denied', 'Expired', 'Burned', 'Withdrawn'])
 /** Nothing will come of it, however long one waits. */
 const HOPELESS = new Set(['RendezvousTaken', 'SecretNeedsCluster'])
 
@@ -82,7 +82,7 @@ async function declare(io: Io, admin: SteadyAdmin, prompt: Prompt, options: Pair
   return { name, spec, ours: true }
 }
 
-async function follow(io: Io, admin: SteadyAdmin, prompt: Prompt, { name, spec, ours }: Act): Promise<ExitCode> {
+export async function follow(io: Io, admin: SteadyAdmin, prompt: Prompt, { name, spec, ours }: Act): Promise<ExitCode> {
   let said = ''
   const look = async (done: (seen: AdminCeremony) => boolean, signal = io.signal): Promise<AdminCeremony> => {
     for (;;) {
@@ -99,8 +99,11 @@ async function follow(io: Io, admin: SteadyAdmin, prompt: Prompt, { name, spec, 
   const isOver = (seen: AdminCeremony) => ENDED.has(seen.phase) || HOPELESS.has(seen.reason)
 
   let seen = await look(({ machine, digits }) => machine !== undefined || digits !== undefined)
-  if (!isOver(seen) && spec.decision === undefined) {
-    const typed = spec.sas ?? (await askWhile(prompt, io, (signal) => look(() => false, signal)))
+  if (!isOver(seen)) {
+    const typed =
+      spec.decision === undefined
+        ? (spec.sas ?? (await askWhile(prompt, io, (signal) => look(() => false, signal))))
+        : undefined
     if (typed !== undefined) await amend(typed === 'deny' ? { decision: 'Deny' } : { sas: typed, decision: 'Approve' })
     seen = await look(({ digits }) => digits !== undefined)
     if (seen.digits !== undefined && !isOver(seen))
@@ -142,7 +145,7 @@ async function askWhile(
 }
 
 /** Asks again until it is what it should be. */
-async function askFor<T>(
+export async function askFor<T>(
   io: Io,
   prompt: Prompt,
   question: string,
@@ -172,7 +175,7 @@ function withdrawn(error: { code?: string }): AdminCeremony {
   return { phase: 'Withdrawn', reason: 'Withdrawn', message: 'the Pairing was deleted; nobody joined by it' }
 }
 
-async function stopped(io: Io, options: PairOptions, act: Act | undefined): Promise<ExitCode> {
+export async function stopped(io: Io, options: { state?: string }, act: Act | undefined): Promise<ExitCode> {
   if (!act) io.err('\nstopped: nothing was declared\n')
   else if (!act.ours) io.err(`\nstopped: Pairing ${act.name} stays open\n`)
   else {
