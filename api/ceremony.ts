@@ -11,6 +11,8 @@ export const CEREMONY_REFUSALS = {
   KeyEnrolledElsewhere: 'a key of this machine is enrolled under another name',
   IdentityDiffers: 'the name belongs to another machine; to replace it, say so in the Pairing (replace: true)',
   RegistryBehind: 'the authority has lost lines of its registry and enrols nobody until that is mended',
+  KeySevered:
+    'a key of this machine is of one that was severed: it is refused for good; make new ones (ppn agent --purge)',
   Withdrawn: 'the Pairing was deleted',
 } as const
 /** Failed confirmations of its code that burn a Pairing (DESIGN 7.4). */

@@ -257,17 +257,24 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .action(async (name, options) => done(await (await import('./verbs/node.ts')).nodeBundle(io, name, options)))
   node
     .command('sever')
-    .description('cut a node off at once; with --through-brake even while the brake is set (audited)')
+    .description('throw a stolen machine out for good: its keys are refused from then on (audited)')
     .argument('<name>')
     .option(...STATE)
-    .requiredOption('--through-brake', 'send although the brake is set')
+    .option('--through-brake', 'send although the brake is set')
     .action(async (name, options) => done(await (await import('./verbs/node.ts')).nodeSever(io, name, options)))
+  node
+    .command('leave')
+    .description('take a node off the mesh in good order; its workloads go on')
+    .argument('<name>')
+    .option(...STATE)
+    .action(async (name, options) => done(await (await import('./verbs/node.ts')).nodeLeave(io, name, options)))
 
   const agent = program
     .command('agent')
     .description('run the agent of this node, as its service does; or one of the verbs below')
     .option('--config <file>', 'its configuration (default: /etc/ppn/agent.yaml, which may be missing)')
     .option('--leave', 'leave the mesh while no agent runs: interface and firewall go, archives go on')
+    .option('--forget', 'with --leave: forget the fleet and make new keys, so that ppn join works again')
     .option('--purge', 'leave, and remove everything of ppn but the disks of archives')
     .option('--stop', 'with --purge: end the virtual machines that run')
     .option('--yes', 'with --purge: ask nothing')

@@ -98,3 +98,16 @@ async function emptyArchives(state: string, kept: ReadonlySet<ArchiveId>): Promi
   for (const id of await readdir(folder).catch(() => []))
     if (!kept.has(id as ArchiveId)) await rm(path.join(folder, id), { recursive: true, force: true })
 }
+
+/** Everything that ties the machine to its fleet; what it gave up (the fence) and the archives stay. */
+const OF_THE_FLEET = ['pins', 'applied', 'staged', 'prev', 'marks', 'state', 'imported', 'imported-document'] as const
+
+/**
+ * After `leaveMesh`: the machine is in no fleet and has new keys, so that it can join this one or another as a new
+ * machine. The archives that run here go on, and are taken over by a bundle that lists them. Repeatable after a crash.
+ */
+export async function forgetMesh(files: Files): Promise<void> {
+  for (const name of OF_THE_FLEET) await files.remove(name)
+  const keys = files.sub('keys')
+  for (const name of await keys.list()) await keys.remove(name)
+}

@@ -79,7 +79,7 @@ export function createSyncReceiver(options: SyncReceiverOptions): {
     }
     const take = async (bytes: Uint8Array): Promise<void> => {
       const frame = decodeSyncFrame(bytes)
-      if (!frame) throw new TransferRefused('SyncMalformed')
+      if (!frame) throw new TransferRefused(sink.limit === undefined ? 'SyncMalformed' : 'SyncSource')
       await sink.take(frame)
     }
     const reader = frameReader(sink.limit ?? SYNC_FRAME_LIMIT, (bytes) => {

@@ -15,7 +15,7 @@ const domain = {
     'Exhausted',
     'AddressReserved',
   ],
-  enrolled: ['yes', 'NoIdentity', 'KeyEnrolledElsewhere', 'IdentityDiffers', 'RegistryBehind'],
+  enrolled: ['yes', 'NoIdentity', 'KeyEnrolledElsewhere', 'IdentityDiffers', 'RegistryBehind', 'KeySevered'],
   /** A hub and an authority's node with address and keys are there, so that a bundle can be made. */
   hub: FLAG,
   channel: CHANNEL,
@@ -27,8 +27,8 @@ const domain = {
   isolated: FLAG,
   /** Telemetry shows mark and effect of what is declared. */
   isolationShown: FLAG,
-  /** A person severed it, it is not heard, and no hub that is heard has a link to it. */
-  severed: FLAG,
+  /** A person took it off the mesh; `cutting` until the hubs' telemetry shows the peer gone. */
+  severed: ['no', 'cutting', 'severed', 'left'],
 } as const
 export type NodeFacts = FactsOf<typeof domain>
 
@@ -77,6 +77,26 @@ export const nodeTable: Table<typeof domain> = {
       reason: 'Orphaned',
       message: 'forgotten without touching the machine',
     },
+    {
+      when: { severed: 'cutting' },
+      verdict: 'Reconciling',
+      reason: 'Severing',
+      message: 'waits until the telemetry of {hubs} shows the peer gone',
+    },
+    {
+      when: { severed: 'severed' },
+      verdict: 'Stalled',
+      reason: 'Severed',
+      message:
+        'severed for good at {severedAt}: its keys are refused under every name. Take its file out of the folder, or let another machine have the name: ppn pair --node {node}',
+    },
+    {
+      when: { severed: 'left' },
+      verdict: 'Stalled',
+      reason: 'Left',
+      message:
+        'it left the mesh at {severedAt}. Take its file out of the folder, or let it join again: ppn pair --node {node}',
+    },
     ...refusals<typeof domain, 'accepted'>('accepted', {
       MeshUnknown: 'there is no Mesh {mesh}',
       MeshNotAccepted: 'Mesh {mesh} is not accepted: {detail}',
@@ -92,19 +112,13 @@ export const nodeTable: Table<typeof domain> = {
       KeyEnrolledElsewhere: '{detail}',
       IdentityDiffers: '{detail}',
       RegistryBehind: '{detail}',
+      KeySevered: '{detail}',
     }),
     {
       when: { hub: false },
       verdict: 'Stalled',
       reason: 'NoHub',
       message: 'no hub or authority’s node with an address and keys is on the mesh, so no bundle can be made',
-    },
-    {
-      when: { severed: true, channel: ['open', 'Braked'], liveness: ['Unheard', 'Stale', 'Braked'] },
-      verdict: 'Unknown',
-      reason: 'Severed',
-      message:
-        'it was severed at {severedAt} and {hubs} have no link to it; its workloads go on. It comes back by ppn node bundle {node} here and ppn agent import there',
     },
     ...unseen(),
     {

@@ -127,6 +127,9 @@ export interface AdminBackend {
   bundle(node: string): Promise<AdminBundle>
   keys(): AdminKeys
   brake(set: boolean, reason: string): Promise<void>
-  severThroughBrake(node: string): Promise<void>
+  /** For good: its keys are refused under every name. */
+  sever(node: string, throughBrake: boolean): Promise<void>
+  /** In good order. */
+  leave(node: string): Promise<void>
   backup(path: string, passphrase: string): Promise<{ path: string; bytes: number }>
 }

@@ -95,7 +95,8 @@ export async function connectAdmin(stateFolder: string): Promise<AdminClient | u
     bundle: (node) => call('GET', '/v1/bundle', { node }),
     keys: () => call('GET', '/v1/keys'),
     brake: (set, reason) => call('POST', '/v1/brake', { set, reason }),
-    severThroughBrake: (node) => call('POST', '/v1/sever-through-brake', { node }),
+    sever: (node, throughBrake) => call('POST', '/v1/sever', { node, throughBrake }),
+    leave: (node) => call('POST', '/v1/leave', { node }),
     backup: (path, passphrase) => call('POST', '/v1/backup', { path, passphrase }),
     async *watch(filter, signal) {
       const query = filter.kind ? `?kind=${filter.kind}` : ''

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 import { type Kind, type ObjectKey, parseKey } from '../../api/meta.ts'
-import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
+import { nodeIdentity } from '../../api/v1alpha1/node.ts'
 import type { AdminBackend } from './backend.ts'
 
 export interface Route {
@@ -54,15 +54,16 @@ export const ROUTES: readonly Route[] = [
   route('POST', '/v1/amend', z.strictObject({ key, spec: z.unknown() }), (b, i) => b.amend(i.key, i.spec)),
   route('GET', '/v1/ceremony', z.strictObject({ name: node }), (b, i) => b.ceremony(i.name)),
   route('POST', '/v1/remove', z.strictObject({ key }), (b, i) => b.remove(i.key)),
-  route('POST', '/v1/enrol', z.strictObject({ node, identity: z.custom<NodeIdentity>() }), (b, i) =>
-    b.enrol(i.node, i.identity),
-  ),
+  route('POST', '/v1/enrol', z.strictObject({ node, identity: nodeIdentity }), (b, i) => b.enrol(i.node, i.identity)),
   route('GET', '/v1/bundle', z.strictObject({ node }), (b, i) => b.bundle(i.node)),
   route('GET', '/v1/keys', nothing, (b) => b.keys()),
   route('POST', '/v1/brake', z.strictObject({ set: z.boolean(), reason: z.string().max(1024) }), (b, i) =>
     b.brake(i.set, i.reason),
   ),
-  route('POST', '/v1/sever-through-brake', z.strictObject({ node }), (b, i) => b.severThroughBrake(i.node)),
+  route('POST', '/v1/sever', z.strictObject({ node, throughBrake: z.boolean() }), (b, i) =>
+    b.sever(i.node, i.throughBrake),
+  ),
+  route('POST', '/v1/leave', z.strictObject({ node }), (b, i) => b.leave(i.node)),
   route('POST', '/v1/backup', z.strictObject({ path: z.string(), passphrase: z.string().min(1) }), (b, i) =>
     b.backup(i.path, i.passphrase),
   ),

@@ -15,6 +15,8 @@ export interface AdminServer {
 
 /** A request is a handful of words; a spec of an act is the largest. */
 const BODY_LIMIT = 256 * 1024
+/** People, scripts and their watches; beyond that somebody wants our file descriptors. */
+const MOST_CONNECTIONS = 256
 
 async function readBody(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = []
@@ -25,6 +27,12 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
     chunks.push(chunk)
   }
   return size === 0 ? {} : JSON.parse(Buffer.concat(chunks).toString('utf8'))
+}
+
+/** Throws SyntaxError for a request line that names no path. */
+function requestUrl({ url = '/' }: IncomingMessage): URL {
+  if (!URL.canParse(url, 'http://admin')) throw new SyntaxError(`${JSON.stringify(url)} is no path`)
+  return new URL(url, 'http://admin')
 }
 
 /** The error as the client rebuilds it: stable code, message, hint. */
@@ -90,7 +98,7 @@ export async function serveAdmin(
   const path = shared ?? socketPath(stateFolder)
   const server = createServer(async (request, response) => {
     try {
-      const url = new URL(request.url ?? '/', 'http://admin')
+      const url = requestUrl(request)
       if (request.method === 'GET' && url.pathname === WATCH_PATH) return await watch(backend, url, response, log)
       const route = ROUTES.find((r) => r.method === request.method && r.path === url.pathname)
       if (!route)
@@ -109,6 +117,7 @@ export async function serveAdmin(
       else response.end()
     }
   })
+  server.maxConnections = MOST_CONNECTIONS
   await rm(path, { force: true })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)

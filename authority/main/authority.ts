@@ -1,10 +1,13 @@
 // The authority, put together: one store, all controllers, and everything that acts downward.
+
+import { keyOf } from '../../api/meta.ts'
 import { dialHost, parseHostPort } from '../../base/dial.ts'
+import { PpnError } from '../../base/errors.ts'
 import { openSegmentedLog } from '../../base/segmented-log.ts'
 import { authorityNodeNames } from '../../controllers/bundle/members.ts'
 import { buildControllers, type Controllers } from '../../controllers/index.ts'
 import { effectiveMesh } from '../../controllers/mesh/effective.ts'
-import { rememberSevered } from '../../controllers/node/severed.ts'
+import { type Departure, rememberSevered, severedRecord } from '../../controllers/node/severed.ts'
 import type { World } from '../../controllers/ports/world.ts'
 import { createManager, type Manager } from '../../controllers/runtime/manager.ts'
 import type { SequenceMark, Term } from '../../protocol/ids.ts'
@@ -45,6 +48,11 @@ export interface Authority {
   brake: Brake
   audit: Audit
   serving: Serving
+  /**
+   * The node leaves in good order: it is told, and its enrolment ends. Rejects with NotServing, SeverRefused,
+   * CommandHeld; then nothing has begun.
+   */
+  leave(node: string): Promise<void>
   /** Waits for what is under way, writes what waits. The fleet runs on. */
   stop(): Promise<void>
 }
@@ -183,6 +191,17 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     const entry = first === undefined ? undefined : roster.get(first)
     return entry && { address: entry.address, ports: mesh.spec.ports }
   }
+  const rememberDeparture = async (node: string, how: Departure): Promise<void> => {
+    const uid = store.get('Node', node)?.metadata.uid
+    const enrolmentId = registry.of(node)?.enrolmentId
+    if (uid === undefined || enrolmentId === undefined) return
+    await rememberSevered(store.records, uid, { atMs: clock.now(), how, enrolmentId })
+  }
+  const forgetDeparture = async (node: string): Promise<void> => {
+    const key = severedRecord(store.get('Node', node)?.metadata.uid ?? '')
+    const record = store.records.get(key)
+    if (record) await store.records.delete(key, record.version)
+  }
   let serving: Serving | undefined
   store.subscribe((event) => {
     if (event.type === 'health') manager.poke()
@@ -223,8 +242,8 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
         listenMs: options.listenMs,
         versions: options.versions?.telemetry,
         async noteSever(node) {
-          const uid = store.get('Node', node)?.metadata.uid
-          if (uid !== undefined) await rememberSevered(store.records, uid, clock.now())
+          await rememberDeparture(node, 'severed')
+          controllers.world.wake(keyOf('Node', node), 'severed')
         },
         needsOnReceipt: (node, why) => publisher.needsOnReceipt(node, why),
         takeClaims: (node, claims, base) => takeClaims({ allocator, publisher, registry }, node, claims, base),
@@ -279,6 +298,17 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     brake,
     audit,
     serving,
+    async leave(node) {
+      const { commands: sender } = serving?.downlink() ?? {}
+      if (!sender) throw new PpnError('NotServing', { why: serving?.reason() ?? 'just starting' })
+      await rememberDeparture(node, 'left')
+      try {
+        await sender.sever(node)
+      } catch (error) {
+        await forgetDeparture(node)
+        throw error
+      }
+    },
     async stop() {
       ending.abort(new Error('the authority stops'))
       await manager.stop()

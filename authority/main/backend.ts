@@ -198,11 +198,17 @@ export function adminBackend(options: BackendOptions): AdminBackend {
       await brake.read()
       await audit.durable('confirmation', { what: set ? 'brake set' : 'brake released', reason })
     },
-    async severThroughBrake(node) {
+    async sever(node, throughBrake) {
       mustBe(node)
       const downlink = authority.serving.downlink()
       if (!downlink) throw new PpnError('NotServing', { why: authority.serving.reason() ?? 'just starting' })
-      await downlink.commands.severThroughBrake(node)
+      await audit.durable('confirmation', { key: keyOf('Node', node), what: 'sever' })
+      await (throughBrake ? downlink.commands.severThroughBrake(node) : downlink.commands.sever(node))
+    },
+    async leave(node) {
+      mustBe(node)
+      await audit.durable('confirmation', { key: keyOf('Node', node), what: 'leave' })
+      await authority.leave(node)
     },
     backup: (path, passphrase) => options.backup(path, passphrase),
   }

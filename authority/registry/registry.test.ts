@@ -3,7 +3,7 @@ import { systemRandom } from '../../base/random.ts'
 import { generateEd25519, generateX25519, toBase64 } from '../../protocol/keys.ts'
 import { memoryFiles } from '../../testing/memory-files.ts'
 import { virtualClock } from '../../testing/virtual-clock.ts'
-import { openRegistry } from './registry.ts'
+import { openRegistry, SEVERED } from './registry.ts'
 
 const signing = generateEd25519(systemRandom)
 const open = (files = memoryFiles(), keys = signing) =>
@@ -154,4 +154,63 @@ test('an enrolment whose line could not be written is not enrolled', async () =>
   expect(registry.of('edge-1')).toBeUndefined()
   files.failWrites(undefined)
   expect(await registry.enrol('edge-1', nodeId(1), identity(), 'declared')).toMatchObject({ ok: true })
+})
+
+test('the keys of a severed machine are refused under every name, over restarts; the name is free', async () => {
+  const files = memoryFiles()
+  const registry = await open(files)
+  const keys = identity()
+  await registry.enrol('edge-1', nodeId(1), keys, 'paired')
+  const rotated = { ...keys, commandPublicKey: x() }
+  await registry.rekey('edge-1', rotated)
+  await registry.retire('edge-1', SEVERED)
+  for (const one of [registry, await open(files)]) {
+    for (const part of ['wireguardPublicKey', 'commandPublicKey', 'signingPublicKey'] as const)
+      for (const theirs of [keys, rotated]) {
+        const thief = { ...identity(), [part]: theirs[part] }
+        for (const name of ['edge-1', 'edge-2'])
+          expect(await one.enrol(name, nodeId(2), thief, 'paired')).toMatchObject({ ok: false, reason: 'KeySevered' })
+      }
+    expect(one.ended('edge-1')).toMatchObject({ nodeId: nodeId(1), identity: rotated })
+  }
+  expect(await registry.enrol('edge-1', nodeId(1), identity(), 'paired')).toMatchObject({ ok: true })
+})
+
+test('a machine with other keys is the same enrolment; its first keys stay its own', async () => {
+  const files = memoryFiles()
+  const registry = await open(files)
+  const keys = identity()
+  const first = await registry.enrol('edge-1', nodeId(1), keys, 'declared')
+  const rotated = { ...keys, wireguardPublicKey: x() }
+  await registry.rekey('edge-1', rotated)
+  for (const one of [registry, await open(files)]) {
+    expect(one.of('edge-1')).toMatchObject({ identity: rotated, enrolledWith: keys })
+    // What is declared are the first ones.
+    expect(await one.enrol('edge-1', nodeId(1), keys, 'declared')).toMatchObject({ ok: true })
+    const thief = { ...identity(), wireguardPublicKey: keys.wireguardPublicKey }
+    expect(await one.enrol('edge-2', nodeId(2), thief, 'paired')).toMatchObject({ reason: 'KeyEnrolledElsewhere' })
+  }
+  expect(first.ok && registry.of('edge-1')?.enrolmentId).toBe(first.ok && first.enrolment.enrolmentId)
+  await registry.rekey('edge-1', keys)
+  expect(registry.of('edge-1')?.enrolledWith).toBeUndefined()
+  const count = registry.head().count
+  await registry.rekey('edge-1', keys)
+  expect(registry.head().count).toBe(count)
+})
+
+test('an authority with new keys reads what the one before it signed, and signs on with its own', async () => {
+  const files = memoryFiles()
+  const before = await open(files)
+  const enrolled = await before.enrol('edge-1', nodeId(1), identity(), 'paired')
+  const next = generateEd25519(systemRandom)
+  const opened = () =>
+    openRegistry({
+      ...{ files, clock: virtualClock(), random: systemRandom, signing: next },
+      formerSigning: [signing.publicKey],
+    })
+  const after = await opened()
+  expect(after.of('edge-1')).toEqual(enrolled.ok && enrolled.enrolment)
+  await after.enrol('edge-2', nodeId(2), identity(), 'paired')
+  expect((await opened()).list()).toHaveLength(2)
+  await expect(open(files, next)).rejects.toMatchObject({ code: 'ChainBroken' })
 })

@@ -6,6 +6,7 @@ import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
 import { nodeIdentity } from '../../api/v1alpha1/node.ts'
 import { type ChainedLog, type ChainHead, openChainedLog } from '../../base/chained-log.ts'
 import type { Clock } from '../../base/clock.ts'
+import { PpnError } from '../../base/errors.ts'
 import type { Files } from '../../base/files.ts'
 import { type RandomBytes, randomId } from '../../base/random.ts'
 import type { Enrolment, EnrolResult, Registry } from '../../controllers/ports/registry.ts'
@@ -29,6 +30,14 @@ export const registryLine = z.discriminatedUnion('type', [
     how: z.enum(['declared', 'simulated', 'paired']),
     confirmedBy: z.enum(['person', 'trustCode']).optional(),
   }),
+  // Another key of the same machine (REKEY), or back to the one before.
+  z.strictObject({
+    type: z.literal('rekey'),
+    atMs: z.int(),
+    node: z.string(),
+    enrolmentId: id,
+    identity: nodeIdentity,
+  }),
   z.strictObject({ type: z.literal('retire'), atMs: z.int(), node: z.string(), enrolmentId: id, reason: z.string() }),
   // After a restore: lines up to this head are known to be lost, and numbering goes on above it.
   z.strictObject({ type: z.literal('adopt'), atMs: z.int(), head }),
@@ -45,6 +54,10 @@ export interface NodeRegistry extends Registry {
   adoptObserved(): Promise<void>
   /** Why enrolment is stopped, for the Mesh's status. */
   behind(): { node: string; head: ChainHead } | undefined
+  /** The machine of this enrolment has other keys from now on. Durable. No-op when it has them, or is gone. */
+  rekey(node: string, identity: NodeIdentity): Promise<void>
+  /** An enrolment of an authority that this one replaces, under its own id. Durable; a no-op for one that is known. */
+  inherit(enrolment: Enrolment): Promise<void>
   /** Reads and verifies the whole file anew, signatures included. Throws ChainBroken. */
   verify(): Promise<ChainHead>
 }
@@ -54,7 +67,12 @@ export interface RegistryOptions {
   clock: Clock
   random: RandomBytes
   signing: { secretKey: Uint8Array; publicKey: Uint8Array }
+  /** Ed25519: what this fleet's authorities signed with before; lines of theirs stay true. */
+  formerSigning?: readonly Uint8Array[]
 }
+
+/** Reason of a `retire` line: the machine is thrown out for good, and its keys are refused under every name. */
+export const SEVERED = 'severed'
 
 const keysOf = (identity: NodeIdentity): string[] => [
   identity.wireguardPublicKey,
@@ -62,18 +80,28 @@ const keysOf = (identity: NodeIdentity): string[] => [
   identity.signingPublicKey,
 ]
 
+function withKeys({ enrolledWith, ...enrolment }: Enrolment, identity: NodeIdentity): Enrolment {
+  const first = enrolledWith ?? enrolment.identity
+  return { ...enrolment, identity, ...(!sameIdentity(first, identity) && { enrolledWith: first }) }
+}
+
 const sameIdentity = (a: NodeIdentity, b: NodeIdentity): boolean => keysOf(a).every((key, i) => key === keysOf(b)[i])
 
 /** Opens `nodes.jsonl` in `files`, verifying all of it. Throws ChainBroken. */
 export async function openRegistry(options: RegistryOptions): Promise<NodeRegistry> {
-  const { files, clock, random, signing } = options
+  const { files, clock, random, signing, formerSigning = [] } = options
   const log: ChainedLog = await openChainedLog(files, REGISTRY_FILE, {
     sign: (bytes) => signDomain('ppn-registry/1', bytes, signing.secretKey),
-    verify: (bytes, signature) => verifyDomain('ppn-registry/1', bytes, signature, signing.publicKey),
+    verify: (bytes, signature) =>
+      [signing.publicKey, ...formerSigning].some((key) => verifyDomain('ppn-registry/1', bytes, signature, key)),
   })
   const active = new Map<string, Enrolment>()
   /** public key -> the node it is enrolled for. */
   const holders = new Map<string, string>()
+  /** Keys of machines that were severed -> the node each was enrolled for. */
+  const severed = new Map<string, string>()
+  /** node -> its last enrolment that ended. */
+  const ended = new Map<string, Enrolment>()
   /** Our lines by their published number. */
   const hashes = new Map<number, string>()
   /** node -> the head it reported. */
@@ -91,11 +119,20 @@ export async function openRegistry(options: RegistryOptions): Promise<NodeRegist
       const { type: _, atMs: __, ...enrolment } = entry
       active.set(entry.node, enrolment)
       for (const key of keysOf(entry.identity)) holders.set(key, entry.node)
+    } else if (entry.type === 'rekey') {
+      const known = active.get(entry.node)
+      if (known) active.set(entry.node, withKeys(known, entry.identity))
+      for (const key of keysOf(entry.identity)) holders.set(key, entry.node)
     } else {
       const gone = active.get(entry.node)
       active.delete(entry.node)
       observed.delete(entry.node)
-      for (const key of gone ? keysOf(gone.identity) : []) holders.delete(key)
+      if (gone) ended.set(entry.node, gone)
+      for (const [key, node] of [...holders]) {
+        if (node !== entry.node) continue
+        holders.delete(key)
+        if (entry.reason === SEVERED) severed.set(key, node)
+      }
     }
     hashes.set(n + offset, hash)
   }
@@ -106,7 +143,13 @@ export async function openRegistry(options: RegistryOptions): Promise<NodeRegist
     if (entry.type !== 'adopt') for (const listener of [...listeners]) listener(entry.node)
   }
 
-  for (const { entry, n, hash } of await log.entries()) absorb(registryLine.parse(entry), n, hash)
+  for (const { entry, n, hash } of await log.entries()) {
+    // Signed by us and yet not ours to read: a newer ppn wrote it.
+    const known = registryLine.safeParse(entry).data
+    if (!known)
+      throw new PpnError('ChainBroken', { name: REGISTRY_FILE, line: n, why: 'holds an entry not known here' })
+    absorb(known, n, hash)
+  }
 
   const isBehind = (seen: ChainHead): boolean =>
     seen.count > publishedHead().count || (hashes.get(seen.count) ?? seen.hash) !== seen.hash
@@ -119,8 +162,14 @@ export async function openRegistry(options: RegistryOptions): Promise<NodeRegist
   }
 
   function refusal(node: string, nodeId: NodeId, identity: NodeIdentity): EnrolResult | undefined {
+    const thrownOut = keysOf(identity).find((key) => severed.has(key))
+    if (thrownOut !== undefined) {
+      const message = `a key of ${node} is of the machine that was severed as ${severed.get(thrownOut)}: it is refused for good`
+      return { ok: false, reason: 'KeySevered', message }
+    }
     const known = active.get(node)
-    if (known && sameIdentity(known.identity, identity) && known.nodeId === nodeId)
+    const isKnown = (keys: NodeIdentity | undefined) => keys !== undefined && sameIdentity(keys, identity)
+    if (known && (isKnown(known.identity) || isKnown(known.enrolledWith)) && known.nodeId === nodeId)
       return { ok: true, enrolment: known }
     if (known) {
       const message = `${node} is enrolled with other keys; the machine must be replaced explicitly`
@@ -159,6 +208,21 @@ export async function openRegistry(options: RegistryOptions): Promise<NodeRegist
       exclusive(async () => {
         const known = active.get(node)
         if (known) await write({ type: 'retire', atMs: clock.now(), node, enrolmentId: known.enrolmentId, reason })
+      }),
+    ended: (node) => ended.get(node),
+    rekey: (node, identity) =>
+      exclusive(async () => {
+        const known = active.get(node)
+        if (!known || sameIdentity(known.identity, identity)) return
+        const { enrolmentId } = known
+        await write({ type: 'rekey', atMs: clock.now(), node, enrolmentId, identity: { ...identity } })
+      }),
+    inherit: ({ enrolledWith, ...enrolment }) =>
+      exclusive(async () => {
+        const { node, enrolmentId, identity } = enrolment
+        if (active.get(node)?.enrolmentId !== enrolmentId)
+          await write({ type: 'enrol', atMs: clock.now(), ...enrolment, identity: enrolledWith ?? identity })
+        if (enrolledWith) await write({ type: 'rekey', atMs: clock.now(), node, enrolmentId, identity })
       }),
     head: publishedHead,
     subscribe(listener) {

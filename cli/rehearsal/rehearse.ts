@@ -104,6 +104,7 @@ function machinesSetUp(
       declared.delete(node)
       retired.add(node)
     },
+    ended: () => undefined,
     head: () => ({ count: 0, hash: '0'.repeat(64) }),
     subscribe: () => () => {},
   }

@@ -1,6 +1,7 @@
 // `ppn agent`: the agent itself, and what is done on a node around it. Loads nothing of the authority.
 import { stringify } from 'yaml'
 import { systemRandom } from '../../base/random.ts'
+import { isOperatorArmor } from '../../protocol/operator/document.ts'
 import { CliError, EXIT, type ExitCode } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { ppnVersion } from '../version.ts'
@@ -12,15 +13,14 @@ export interface AgentOptions {
 /** `--leave` and `--purge`: while no agent runs. */
 export async function agentDepart(
   io: Io,
-  options: { config?: string; purge?: boolean; stop?: boolean; yes?: boolean },
+  options: { config?: string; forget?: boolean; purge?: boolean; stop?: boolean; yes?: boolean },
 ): Promise<ExitCode> {
-  const [{ loadAgentConfig }, { openDeparture }, { disksHere, leaveMesh, purgeNode, stopMachines }] = await Promise.all(
-    [
+  const [{ loadAgentConfig }, { openDeparture }, { disksHere, forgetMesh, leaveMesh, purgeNode, stopMachines }] =
+    await Promise.all([
       import('../../agent/main/config-file.ts'),
       import('../../agent/main/departure.ts'),
       import('../../agent/main/leave.ts'),
-    ],
-  )
+    ])
   const config = await loadAgentConfig(options.config)
   const node = await openDeparture(config, { clock: io.clock, write: io.err })
   try {
@@ -28,7 +28,10 @@ export async function agentDepart(
       const { interfaceName, running } = await leaveMesh(node)
       io.out(interfaceName === undefined ? 'this node is on no mesh\n' : `left the mesh: ${interfaceName} is gone\n`)
       if (running.length > 0) io.out(`${running.length} archives go on; the agent looks after them while it runs\n`)
-      if (interfaceName !== undefined) io.out('the way back is a bundle given by hand: ppn agent import\n')
+      if (options.forget) {
+        await forgetMesh(node.files)
+        io.out('this machine is in no fleet: ppn join, or a claim\n')
+      } else if (interfaceName !== undefined) io.out('the way back is a bundle given by hand: ppn agent import\n')
       return EXIT.ok
     }
     const disks = await disksHere(node)
@@ -101,7 +104,15 @@ export async function agentImport(
 ): Promise<ExitCode> {
   const { diskFiles } = await import('../../base/disk-files.ts')
   const { importBundle } = await import('../../agent/bundles/import.ts')
-  const held = await importBundle(diskFiles(options.stateDir), await io.read(file), {
+  const text = await io.read(file)
+  const files = diskFiles(options.stateDir)
+  if (isOperatorArmor(text)) {
+    const { importDocument } = await import('../../agent/bundles/import-document.ts')
+    const document = await importDocument(files, text)
+    io.out(document ? `document of the operator key taken: ${document.type}\n` : 'it is in force already\n')
+    return EXIT.ok
+  }
+  const held = await importBundle(files, text, {
     ...(options.authority === undefined ? {} : { authorityFingerprint: options.authority }),
   })
   io.out(`bundle of term ${held.term}, revision ${held.revision} imported\n`)

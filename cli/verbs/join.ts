@@ -26,7 +26,11 @@ export interface JoinOptions {
 export async function join(io: Io, address: string, options: JoinOptions, input?: Answers): Promise<ExitCode> {
   const files = diskFiles(options.stateDir)
   if (await loadPins(files))
-    throw new CliError(EXIT.failed, 'this machine is in a fleet already', 'to leave it: ppn agent --purge')
+    throw new CliError(
+      EXIT.failed,
+      'this machine is in a fleet already',
+      'to leave it: ppn agent --leave --forget, or --purge',
+    )
   const identity = publicHalves(await initAgentKeys(files, systemRandom))
   const dial = dialPairing(address, io.clock)
   const prompt = options.trustCode ? undefined : openPrompt(io, input)

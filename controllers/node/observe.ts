@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Kind } from '../../api/meta.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
 import { OP } from '../../protocol/command/ops.ts'
-import type { Slot } from '../../protocol/ids.ts'
-import type { Lifecycle, Path } from '../../protocol/telemetry/report.ts'
+import type { NodeId, Slot } from '../../protocol/ids.ts'
+import type { Lifecycle } from '../../protocol/telemetry/report.ts'
 import { newcomerOrder } from '../admission/order.ts'
 import { freeSlots } from '../archive/slots.ts'
 import type { Entries } from '../bundle/archives.ts'
@@ -22,7 +22,7 @@ import type { BundleState, WantedContent } from '../ports/bundles.ts'
 import type { PendingCommand } from '../ports/commands.ts'
 import type { NodeView } from '../ports/fleet.ts'
 import type { Enrolment, EnrolResult } from '../ports/registry.ts'
-import { severedMs } from './severed.ts'
+import { type Severed, severedFact } from './severed.ts'
 
 export type NodeObject = PpnObject<'Node'>
 
@@ -33,8 +33,6 @@ interface HubWitness {
   /** Its applied bundle is the wanted one. */
   applied: boolean
   listsPeer: boolean
-  /** Its link to the peer; undefined: it lists none. */
-  path: Path | undefined
   /** The bundle wanted for it still has the peer. */
   wantsPeer: boolean
 }
@@ -88,8 +86,10 @@ export interface NodeObserved {
   /** Hubs that stay. */
   otherHubs: HubWitness[]
   orphanRecorded: boolean
-  /** Clock.now() at which a person severed it. */
-  severedMs: number | undefined
+  /** A person took it off the mesh. */
+  severed: Severed | undefined
+  /** Its last enrolment that has ended. */
+  ended: Enrolment | undefined
 }
 
 const NODE_SLOT = 0 as Slot
@@ -101,6 +101,8 @@ export async function observeNode(world: ControllerWorld, node: NodeObject, answ
   const mesh = effectiveMesh(world)
   const member = memberOf(world, node)
   const begun = teardownBegun(store.records, uid)
+  const severed = severedFact(store.records, uid)
+  const ended = registry.ended(name)
   const wanted = begun ? undefined : wantedBundle(world, member)
   const bundle = bundles.state(name)
   const claimants = claimantsUpTo(world, node, mesh.name)
@@ -132,9 +134,10 @@ export async function observeNode(world: ControllerWorld, node: NodeObject, answ
     pending: commands.pending(name).filter(({ op }) => op === OP.ISOLATE || op === OP.SEVER),
     occupants: occupantsOf(world, node),
     others: isLive(node) && !answers.claim ? [] : namesBut(world, name),
-    otherHubs: member ? witnesses(world, member, hubs) : [],
+    otherHubs: witnesses(world, name, member?.nodeId ?? (severed && ended?.nodeId), hubs),
     orphanRecorded: store.records.get(`orphan/${name}`) !== undefined,
-    severedMs: severedMs(store.records, uid),
+    severed,
+    ended,
   }
 }
 
@@ -196,16 +199,22 @@ function occupantsOf(world: ControllerWorld, node: NodeObject): Occupant[] {
   return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function witnesses(world: ControllerWorld, leaving: Member, hubs: readonly Member[]): HubWitness[] {
+/** Nobody has to witness what was never a peer. */
+function witnesses(
+  world: ControllerWorld,
+  name: string,
+  nodeId: NodeId | undefined,
+  hubs: readonly Member[],
+): HubWitness[] {
+  if (nodeId === undefined) return []
   return hubs
-    .filter((hub) => hub.name !== leaving.name)
+    .filter((hub) => hub.name !== name)
     .map(({ name }) => {
       const { liveness, report } = world.fleet.view(name)
       const { digest, content } = world.bundles.state(name)
       const applied = digest !== undefined && report?.bundles.applied?.digest === digest
-      const listsPeer = report?.peers.some(({ nodeId }) => nodeId === leaving.nodeId) ?? true
-      const wantsPeer = content?.peers.some(({ nodeId }) => nodeId === leaving.nodeId) ?? false
-      const path = report?.peers.find(({ nodeId }) => nodeId === leaving.nodeId)?.path
-      return { name, fresh: liveness === 'Fresh', applied, listsPeer, path, wantsPeer }
+      const listsPeer = report?.peers.some((peer) => peer.nodeId === nodeId) ?? true
+      const wantsPeer = content?.peers.some((peer) => peer.nodeId === nodeId) ?? false
+      return { name, fresh: liveness === 'Fresh', applied, listsPeer, wantsPeer }
     })
 }

@@ -8,18 +8,20 @@ import { type Readiness, readiness } from '../../api/readiness/index.ts'
 import type { NodeFacts } from '../../api/readiness/node.ts'
 import { OP } from '../../protocol/command/ops.ts'
 import type { Slot } from '../../protocol/ids.ts'
-import { orphanRecord } from '../bundle/members.ts'
+import { orphanRecord, SEVER_LEAD_MS } from '../bundle/members.ts'
 import { rfc3339 } from '../common/conditions.ts'
 import type { Effect } from '../common/effects.ts'
 import { isNews, isOrphan, isPaused, statusEffect, verdictEvent } from '../common/status.ts'
 import type { WantedCommand } from '../ports/commands.ts'
 import { BLIND_AFTER_MS, isolateCommands, isolationShown } from './isolation.ts'
 import type { NodeObject, NodeObserved } from './observe.ts'
-import { BACK_AFTER_MS, isCutOff, severedRecord } from './severed.ts'
+import { endingEnrolment, severedRecord } from './severed.ts'
 import { nodeStatus } from './status.ts'
 
 export function planNode(node: NodeObject, observed: NodeObserved): Effect[] {
   const { deletionTimestamp, finalizers } = node.metadata
+  const cut = cutOff(node, observed)
+  if (cut) return cut
   // What was asked of the machine and not obeyed yet is not asked any longer either.
   if (isPaused(node)) return [...commandEffects(node, observed, []), ...report(node, observed)]
   if (deletionTimestamp === undefined) {
@@ -37,12 +39,38 @@ export function planNode(node: NodeObject, observed: NodeObserved): Effect[] {
   }
 }
 
+/** A person took it off the mesh: after SEVER's lead its enrolment ends, and with it every peer entry. */
+function cutOff(node: NodeObject, observed: NodeObserved): Effect[] | undefined {
+  const { severed, enrolment, nowMs } = observed
+  if (!severed || !endingEnrolment(severed, enrolment)) return undefined
+  const passedMs = nowMs - severed.atMs
+  // The wall clock may have jumped back: then the lead is over.
+  if (passedMs >= 0 && passedMs < SEVER_LEAD_MS)
+    return [...report(node, observed), { type: 'again', afterMs: SEVER_LEAD_MS - passedMs }]
+  const { name } = node.metadata
+  return [
+    { type: 'commands', node: name, commands: [] },
+    { type: 'withdrawBundle', node: name },
+    { type: 'retire', reason: severed.how },
+    { type: 'wake', keys: hubKeys(observed), reason: 'a peer is to go' },
+    { type: 'again', afterMs: 0 },
+  ]
+}
+
+const hubKeys = ({ otherHubs }: NodeObserved) => otherHubs.map(({ name }) => keyOf('Node', name))
+
 /** Address, keys, bundle, commands; each needs the one before. */
 function converge(node: NodeObject, observed: NodeObserved): Effect[] {
   const claims = claimEffects(node, observed)
   if (claims.length > 0) return claims
   const { identity } = node.spec
-  if (identity && observed.address !== undefined && !observed.enrol && !isEnrolledAs(observed, identity))
+  if (
+    identity &&
+    observed.address !== undefined &&
+    !observed.enrol &&
+    !isEnrolledAs(observed, identity) &&
+    !isDeparted(observed, identity)
+  )
     return [{ type: 'enrol', identity }]
   const { content } = observed
   if (content && !observed.published && !observed.publishedThisRun)
@@ -69,8 +97,17 @@ function claimEffects(node: NodeObject, observed: NodeObserved): Effect[] {
   }))
 }
 
-function isEnrolledAs({ enrolment }: NodeObserved, identity: object): boolean {
-  return enrolment !== undefined && sameKeys(enrolment.identity, identity)
+/** What is declared are the keys it began with; REKEY changes them behind its author’s back. */
+function isEnrolledAs({ enrolment }: Pick<NodeObserved, 'enrolment'>, identity: object): boolean {
+  if (!enrolment) return false
+  const { enrolledWith, identity: now } = enrolment
+  return sameKeys(now, identity) || (enrolledWith !== undefined && sameKeys(enrolledWith, identity))
+}
+
+/** The very machine that a person took off the mesh: that its file still names it does not bring it back. */
+function isDeparted({ severed, enrolment, ended }: NodeObserved, identity: object): boolean {
+  if (!severed || enrolment || ended?.enrolmentId !== severed.enrolmentId) return false
+  return isEnrolledAs({ enrolment: ended }, identity)
 }
 
 function sameKeys(a: object, b: object): boolean {
@@ -90,13 +127,11 @@ function adoptEffects(node: NodeObject, { orphanRecorded, freeze, ...observed }:
   return [...adopted, ...freeze.map(({ key, value }): Effect => ({ type: 'record', key, value }))]
 }
 
-/** It is on the mesh again: nothing reminds of the severing any longer. */
-function backEffects({ metadata }: NodeObject, { severedMs, view, nowMs, otherHubs }: NodeObserved): Effect[] {
-  if (severedMs === undefined) return []
-  if (view.liveness !== 'Fresh') return isCutOff(otherHubs) ? [] : [{ type: 'again', afterMs: LOOK_AGAIN_MS }]
-  const leftMs = severedMs + BACK_AFTER_MS - nowMs
-  if (leftMs > 0) return [{ type: 'again', afterMs: leftMs }]
-  return [{ type: 'record', key: severedRecord(metadata.uid), value: undefined }]
+/** The name is enrolled anew: nothing reminds of who had it any longer. Until the hubs are seen without it: look. */
+function backEffects({ metadata }: NodeObject, observed: NodeObserved): Effect[] {
+  if (!observed.severed) return []
+  if (observed.enrolment) return [{ type: 'record', key: severedRecord(metadata.uid), value: undefined }]
+  return isGone(observed) ? [] : [{ type: 'again', afterMs: LOOK_AGAIN_MS }]
 }
 
 function isolation(node: NodeObject, observed: NodeObserved): WantedCommand[] {
@@ -163,21 +198,21 @@ function dropEffects({ leadMs, otherHubs }: NodeObserved): Effect[] {
   return leadMs > 0 || hubs.length === 0 ? [] : [{ type: 'wake', keys: hubs, reason: 'a peer is to go' }]
 }
 
-function farewell(node: NodeObject, { severedMs }: NodeObserved): Effect[] {
+function farewell(node: NodeObject, { severed }: NodeObserved): Effect[] {
   const { name, uid } = node.metadata
   return [
     { type: 'commands', node: name, commands: [] },
     { type: 'withdrawBundle', node: name },
     { type: 'releaseAddress' },
     { type: 'retire', reason: 'deleted' },
-    ...(severedMs === undefined ? [] : [{ type: 'record', key: severedRecord(uid), value: undefined } as const]),
+    ...(severed ? [{ type: 'record', key: severedRecord(uid), value: undefined } as const] : []),
     { type: 'removeFinalizer' },
   ]
 }
 
 /** Every hub that is heard has dropped the peer, and at least one is heard; or there never was a peer, or a hub. */
-function isGone({ member, otherHubs }: NodeObserved): boolean {
-  if (!member || otherHubs.length === 0) return true
+function isGone({ otherHubs }: NodeObserved): boolean {
+  if (otherHubs.length === 0) return true
   const heard = otherHubs.filter((hub) => hub.fresh)
   return heard.length > 0 && heard.every((hub) => hub.applied && !hub.listsPeer)
 }
@@ -219,8 +254,15 @@ export function nodeFacts(node: NodeObject, observed: NodeObserved): NodeFacts {
     applied: observed.published && digest !== undefined && digest === bundle.digest,
     isolated,
     isolationShown: isolationShown(report, isolated),
-    severed: observed.severedMs !== undefined && report === undefined && isCutOff(observed.otherHubs),
+    severed: severedOf(observed),
   }
+}
+
+function severedOf(observed: NodeObserved): NodeFacts['severed'] {
+  const { severed, enrolment } = observed
+  if (!severed) return 'no'
+  if (enrolment) return endingEnrolment(severed, enrolment) ? 'cutting' : 'no'
+  return isGone(observed) ? severed.how : 'cutting'
 }
 
 function deletionOf(node: NodeObject, observed: NodeObserved): NodeFacts['deletion'] {
@@ -266,7 +308,7 @@ function messageDetails(node: NodeObject, observed: NodeObserved, detail: string
       return others.join(', ')
     },
     hubs: otherHubs.map((hub) => hub.name).join(', '),
-    severedAt: observed.severedMs === undefined ? undefined : rfc3339(observed.severedMs),
+    severedAt: observed.severed && rfc3339(observed.severed.atMs),
     since: view.lastHeardMs === undefined ? undefined : rfc3339(view.lastHeardMs),
     revision: bundle.revision?.toString(),
     bundle: bundle.revision === undefined ? 'a new bundle' : `revision ${bundle.revision}`,

@@ -76,8 +76,10 @@ const CONNECTED: Record<NodeFacts['liveness'], [ConditionStatus, string, string]
 }
 
 function connectedCondition({ liveness, severed }: NodeFacts): ConditionDraft {
-  if (severed)
-    return draft('Connected', 'False', 'Severed', 'cut off the mesh by a person; the hubs have no link to it')
+  if (severed !== 'no') {
+    const reason = severed === 'left' ? 'Left' : 'Severed'
+    return draft('Connected', 'False', reason, 'taken off the mesh by a person')
+  }
   return draft('Connected', ...CONNECTED[liveness])
 }
 

@@ -14,11 +14,13 @@ export interface Enrolment {
   how: 'declared' | 'simulated' | 'paired'
   /** With `paired` only. */
   confirmedBy?: PairedBy
+  /** The keys it enrolled with, once one of them was changed by REKEY. */
+  enrolledWith?: NodeIdentity
 }
 
 export type EnrolResult =
   | { ok: true; enrolment: Enrolment }
-  | { ok: false; reason: 'KeyEnrolledElsewhere' | 'IdentityDiffers' | 'RegistryBehind'; message: string }
+  | { ok: false; reason: 'KeyEnrolledElsewhere' | 'IdentityDiffers' | 'RegistryBehind' | 'KeySevered'; message: string }
 
 export interface Registry {
   of(node: string): Enrolment | undefined
@@ -31,7 +33,9 @@ export interface Registry {
     how: Enrolment['how'],
     confirmedBy?: PairedBy,
   ): Promise<EnrolResult>
-  /** The node left: a durable line; its keys may be enrolled again. */
+  /** The last enrolment of this name that has ended. */
+  ended(node: string): Enrolment | undefined
+  /** The node left: a durable line. Its keys may be enrolled again, unless the reason is `severed`. */
   retire(node: string, reason: string): Promise<void>
   head(): { count: number; hash: string }
   subscribe(listener: (node: string) => void): () => void

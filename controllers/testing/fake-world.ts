@@ -301,6 +301,7 @@ function fakeAllocator(clock: VirtualClock, state: FakeAllocation): Allocator {
 
 function fakeRegistry(lines: Map<string, Enrolment>): FakeWorld['registry'] {
   const retired: string[] = []
+  const ended = new Map<string, Enrolment>()
   const { tell, subscribe } = listenersOf()
   return {
     retired,
@@ -317,8 +318,14 @@ function fakeRegistry(lines: Map<string, Enrolment>): FakeWorld['registry'] {
       if (!before) tell(node)
       return { ok: true, enrolment }
     },
+    ended: (node) => ended.get(node),
     async retire(node) {
-      if (lines.delete(node)) retired.push(node)
+      const gone = lines.get(node)
+      if (!gone) return
+      lines.delete(node)
+      ended.set(node, gone)
+      retired.push(node)
+      tell(node)
     },
     head: () => ({ count: lines.size + 2 * retired.length, hash: '0'.repeat(64) }),
   }
