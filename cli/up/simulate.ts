@@ -21,12 +21,16 @@ export interface SimulateOptions {
 
 /** The bundle is there as soon as the Node has been reconciled after its enrolment. */
 const LOOK_AGAIN_MS = 50
+/** A machine that could not be set up is tried again after so long, then after twice that, and so on. */
+const FIRST_RETRY_MS = 1_000
+const LONGEST_RETRY_MS = 60_000
 
 export async function simulateFleet(options: SimulateOptions, signal: AbortSignal): Promise<{ stop(): Promise<void> }> {
   const { standalone, clock, log } = options
   const { store, registry } = standalone.authority.world
   const { allocator } = standalone.authority
   const begun = new Set<string>()
+  const retryMs = new Map<string, number>()
   let simulation: Promise<Simulation> | undefined
 
   // Nodes that are known from the start share one call, so that a large fleet is spread over few processes.
@@ -94,6 +98,7 @@ export async function simulateFleet(options: SimulateOptions, signal: AbortSigna
       // And until what follows from the enrolments has been reconciled, so that nobody's first bundle is an old one.
       while (bare.length > 0 && !standalone.backend.health().idle) await clock.sleep(LOOK_AGAIN_MS, signal)
       await each((name) => giveBundle(running, name), bare)
+      for (const name of names) if (begun.has(name)) retryMs.delete(name)
     } catch (error) {
       for (const name of names) complain(name)(error)
     }
@@ -101,16 +106,27 @@ export async function simulateFleet(options: SimulateOptions, signal: AbortSigna
   const complain = (name: string) => (error: unknown) => {
     if (signal.aborted) return
     begun.delete(name)
-    log.error({ node: name, error: (error as Error).message }, 'the simulated machine could not be set up')
-    options.say(`${keyOf('Node', name)}: the simulated machine could not be set up: ${(error as Error).message}`)
+    const pauseMs = retryMs.get(name) ?? FIRST_RETRY_MS
+    retryMs.set(name, Math.min(pauseMs * 2, LONGEST_RETRY_MS))
+    clock.sleep(pauseMs, signal).then(scheduleLook, () => {})
+    const { message } = error as Error
+    log.error({ node: name, pauseMs, error: message }, 'the simulated machine could not be set up, trying again')
+    options.say(
+      `${keyOf('Node', name)}: the simulated machine could not be set up: ${message}; again in ${pauseMs / 1000} s`,
+    )
   }
   const look = () => {
     const fresh = store.list('Node').filter(fit)
     if (fresh.length === 0 || signal.aborted) return
     for (const node of fresh) begun.add(node.metadata.name)
     const before = simulation
-    simulation = before ?? start(fresh)
-    void provisionAll(simulation, fresh, before !== undefined)
+    const running = before ?? start(fresh)
+    simulation = running
+    running.catch(() => {
+      // Nothing of it is left; the next look starts another.
+      if (simulation === running) simulation = undefined
+    })
+    void provisionAll(running, fresh, before !== undefined)
   }
   const off = store.subscribe((event) => {
     if (event.type === 'removed' && event.object.kind === 'Node') {

@@ -15,21 +15,29 @@ afterEach(() => w.close())
 const authorities = () => processesOf(w.root).filter((pid) => commandLine(pid).includes('main.ts up'))
 const machines = () => processesOf(w.root).filter((pid) => commandLine(pid).includes('simulated/host'))
 
-test('each simulated machine is a process of its own: killing one leaves the others Ready, and its silence is said', async () => {
+test('each simulated machine is a process of its own: one that is killed starts again, and the others never stop', async () => {
   const up = await w.up()
   const before = machines()
   expect(before).toHaveLength(3)
+  const from = up.output().length
   const victim = before.at(-1) as number
   process.kill(victim, 'SIGKILL')
-  // 60 s without a frame make what was Ready Unknown; nothing is deleted.
-  await up.until(/Ready=Unknown Silent/, { withinMs: 100_000 })
-  const nodes = (await w.ppn('get', 'nodes', '--no-headers')).out.trimEnd().split('\n')
-  expect(nodes.filter((line) => /True/.test(line))).toHaveLength(2)
-  expect(nodes.filter((line) => /Unknown +Silent/.test(line))).toHaveLength(1)
-  expect(machines().sort()).toEqual(before.filter((pid) => pid !== victim).sort())
+  await up.until(/the simulated machine’s process ended; it starts again/, { from })
+  await expect.poll(() => machines().length, { timeout: 60_000 }).toBe(3)
+  expect(machines().filter((pid) => before.includes(pid))).toHaveLength(2)
+  const isReady = async () => (await w.ppn('get', 'nodes', '--no-headers')).out.match(/ True /g)?.length === 3
+  await expect.poll(isReady, { timeout: 100_000, interval: 1_000 }).toBe(true)
   up.kill('SIGTERM')
   expect((await up.ended).code).toBe(0)
   expect(processesOf(w.root)).toEqual([])
+})
+
+test('a machine that is killed while it is set up is set up again, and so are the others', async () => {
+  const starting = w.startPpn('up', w.fleet, '--simulate', '--metrics-port', '0', '--once', '--timeout', '4m')
+  await expect.poll(() => machines().length, { timeout: 60_000, interval: 5 }).toBeGreaterThan(0)
+  process.kill(machines()[0] as number, 'SIGKILL')
+  await starting.until(/process ended; it starts again|could not be set up/, { withinMs: 60_000 })
+  expect((await starting.ended).code).toBe(0)
 })
 
 test('the authority killed on the spot takes no machine out of its state; the next start converges the same fleet', async () => {
