@@ -141,3 +141,11 @@ test('list names machines, how each came in, and with --all who has left and why
   expect(json.map((entry: { node: string }) => entry.node)).toEqual(['relay', 'laptop'])
   expect(JSON.stringify(json)).not.toMatch(/secret/i)
 })
+
+test('with keys and without a file nobody was enrolled yet; a folder without keys is no state', async () => {
+  rmSync(join(state, 'nodes.jsonl'))
+  expect((await run(registryVerify)).out).toMatch(/^nodes\.jsonl: 0 lines, sound/)
+  expect((await run(registryList)).err).toBe('nobody is enrolled\n')
+  rmSync(join(state, 'keys'), { recursive: true })
+  await expect(run(registryVerify)).rejects.toMatchObject({ code: 'KeysMissing' })
+})

@@ -1,7 +1,7 @@
 // `ppn registry verify|list|export`: from the files themselves, so that it works with no authority, and with a copy that
 // somebody else keeps. Nothing is written but what is asked for.
 import { readFile, writeFile } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { loadOrCreateKeys } from '../../authority/keys/keys.ts'
 import { exportRegistry, readExport } from '../../authority/registry/export.ts'
 import { forkOf, inspectRegistry, type RegistryReport } from '../../authority/registry/inspect.ts'
@@ -89,9 +89,15 @@ export async function registryExport(io: Io, file: string | undefined, options: 
 
 async function inState(io: Io, flag: string | undefined) {
   const folder = await findStateFolder(io, flag)
-  const registry = await bytesOf(join(folder, REGISTRY_FILE))
-  const files = diskFiles(folder).sub('keys')
-  const { keys } = await loadOrCreateKeys({ files, random: systemRandom, clock: io.clock, mayCreate: false })
+  const files = diskFiles(folder)
+  // With the keys and without the file nobody was enrolled yet.
+  const registry = (await files.read(REGISTRY_FILE)) ?? new Uint8Array()
+  const { keys } = await loadOrCreateKeys({
+    files: files.sub('keys'),
+    random: systemRandom,
+    clock: io.clock,
+    mayCreate: false,
+  })
   return { registry, keys }
 }
 
