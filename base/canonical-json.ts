@@ -71,8 +71,8 @@ function isPlainlyCanonical(value: unknown, given: string): boolean {
 }
 
 function hasSortedKeys(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return true
   if (depth > MAX_DEPTH) return false
+  if (typeof value !== 'object' || value === null) return true
   if (Array.isArray(value)) return value.every((item) => hasSortedKeys(item, depth + 1))
   let before: string | undefined
   for (const key of Object.keys(value)) {

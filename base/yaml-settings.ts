@@ -2,6 +2,7 @@
 import { type Document, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { PpnError, type SourceLocation } from './errors.ts'
+import { duplicateKey } from './yaml-keys.ts'
 
 interface Fault {
   what: string
@@ -38,20 +39,35 @@ function faultsOf(issue: z.core.$ZodIssue): { what: string; path: readonly Prope
  */
 export function parseSettings<S extends z.ZodType>(file: string, text: string, schema: S): z.output<S> {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
+  const { document, plain } = readable(file, () => {
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
+    return { document, plain: document.errors.length > 0 ? undefined : document.toJS() }
+  })
   const place = (offset: number): SourceLocation => {
     const { line, col } = lines.linePos(offset)
     return { file, line: Math.max(1, line), column: Math.max(1, col) }
   }
   const syntax = document.errors.map((error) => ({ what: error.message, at: place(error.pos[0]) }))
   if (syntax.length > 0) throw invalid(syntax)
-  const read = schema.safeParse(document.toJS() ?? {})
+  const twice = duplicateKey(document as Document)
+  if (twice !== undefined) throw invalid([{ what: 'Map keys must be unique', at: place(twice) }])
+  const read = schema.safeParse(plain ?? {})
   if (read.success) return read.data
   throw invalid(
     read.error.issues
       .flatMap(faultsOf)
       .map(({ what, path }) => ({ what, at: place(offsetOf(document as Document, path)) })),
   )
+}
+
+/** Aliases that stand for thousands of nodes (ReferenceError), brackets that exhaust the stack (RangeError). */
+function readable<T>(file: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof ReferenceError || error instanceof RangeError)) throw error
+    throw invalid([{ what: 'nested or repeated beyond what settings are', at: { file, line: 1, column: 1 } }])
+  }
 }
 
 function invalid(faults: readonly Fault[]): PpnError {

@@ -22,10 +22,10 @@ function namedAuthorities(raw: Uint8Array, versions: BundleVersions): Pins['trus
   try {
     const json = JSON.parse(Buffer.from(raw.subarray(DOCUMENT_AT)).toString('utf8'))
     const document = versions.get(raw[0] as number)?.read(json)
-    return (document?.content.authorities ?? []).map((a) => ({
-      authorityId: a.id,
-      signingPublicKey: a.signingPublicKey,
-    }))
+    return (document?.content.authorities ?? []).map((a) => {
+      fromBase64(a.signingPublicKey, 32)
+      return { authorityId: a.id, signingPublicKey: a.signingPublicKey }
+    })
   } catch {
     return []
   }

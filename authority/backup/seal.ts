@@ -73,7 +73,9 @@ export async function openBackup(bytes: Uint8Array, passphrase: string): Promise
     unreadable('its header asks for what no backup of ours does')
   const body = bytes.subarray(end + 1)
   if (body.length < TAG) unreadable('it is cut short')
-  const decipher = createDecipheriv('aes-256-gcm', await keyFrom(passphrase, salt, head), nonce)
+  // scrypt itself refuses some: N below 2^(16 r) (RFC 7914, section 2).
+  const key = await keyFrom(passphrase, salt, head).catch(() => unreadable('its header asks for what cannot be done'))
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce)
   decipher.setAAD(bytes.subarray(0, end + 1))
   decipher.setAuthTag(body.subarray(-TAG))
   const plain = decipher.update(body.subarray(0, -TAG))

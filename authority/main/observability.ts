@@ -3,6 +3,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Registry } from 'prom-client'
 
+/** A few scrapers and a supervisor. Every local user can dial this port: they shall not use up our file descriptors. */
+const MOST_CONNECTIONS = 64
+/** A request is one line and a few headers. */
+const REQUEST_MS = 10_000
+
 export interface ObservabilityOptions {
   port: number
   metrics: Registry
@@ -17,7 +22,7 @@ export interface Observability {
 
 /** Binds 127.0.0.1; port 0 picks a free one. Rejects with EADDRINUSE when the port is taken. */
 export async function serveObservability(options: ObservabilityOptions): Promise<Observability> {
-  const server = createServer(async (request, response) => {
+  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS }, async (request, response) => {
     const text = (status: number, body: string, type = 'text/plain; charset=utf-8') => {
       response.writeHead(status, { 'content-type': type })
       response.end(body)
@@ -32,6 +37,7 @@ export async function serveObservability(options: ObservabilityOptions): Promise
     }
     text(404, '/metrics, /healthz, /readyz\n')
   })
+  server.maxConnections = MOST_CONNECTIONS
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(options.port, '127.0.0.1', resolve)

@@ -1,7 +1,7 @@
 // What each connection has said so far: its snapshot put together from parts, and the deltas on top of it. Nothing of it
 // counts before a frame was accepted.
 import type { TelemetryFrame } from '../../protocol/telemetry/frame.ts'
-import { mergeReport } from '../../protocol/telemetry/merge.ts'
+import { isWithinBounds, mergeReport } from '../../protocol/telemetry/merge.ts'
 import { assembler } from '../../protocol/telemetry/parts.ts'
 import type { NodeReport } from '../../protocol/telemetry/report.ts'
 import type { TelemetryConnection } from './receiver.ts'
@@ -40,8 +40,11 @@ export function connectionTalks(discard: (reason: 'BadFrame' | 'DeltaWithoutBase
         }
         if (assembled.state !== 'complete') return undefined
         talk.report = assembled.report
-      } else if (talk.report) talk.report = mergeReport(talk.report, frame.body)
-      else discard('DeltaWithoutBase')
+      } else if (talk.report) {
+        const merged = mergeReport(talk.report, frame.body)
+        talk.report = isWithinBounds(merged) ? merged : undefined
+        if (!talk.report) discard('BadFrame')
+      } else discard('DeltaWithoutBase')
       return talk.report
     },
     lose(connection) {

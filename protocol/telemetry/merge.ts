@@ -1,7 +1,7 @@
 // merge(a, diff(a, b)) says the same as b, for any two reports.
 import { canonicalBytes, withoutUndefined } from '../../base/canonical-json.ts'
 import { keyText, LISTS, type ListRule, sortReport } from './lists.ts'
-import type { NodeReport, NodeReportDelta, Removals } from './report.ts'
+import { type NodeReport, type NodeReportDelta, REPORT_LIMITS, type Removals } from './report.ts'
 
 type Entries = Record<string, unknown>[]
 type AnyList = ListRule<'archives'> & { name: keyof NodeReport & keyof Removals }
@@ -29,6 +29,13 @@ export function mergeReport(report: NodeReport, delta: NodeReportDelta): NodeRep
   for (const reason of removed.refusals ?? []) delete refusals[reason]
   merged.refusals = { ...refusals, ...changed.refusals }
   return sortReport(merged as NodeReport)
+}
+
+/** Each delta keeps within a report's bounds; together they may not, and what is merged is kept in memory. */
+export function isWithinBounds(report: NodeReport): boolean {
+  const { refusals, ...lists } = REPORT_LIMITS
+  const long = Object.entries(lists).some(([name, most]) => report[name as keyof typeof lists].length > most)
+  return !long && Object.keys(report.refusals).length <= refusals
 }
 
 /** What turns `before` into `after`; undefined when they say the same. */

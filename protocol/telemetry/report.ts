@@ -99,6 +99,16 @@ const peerReport = z.strictObject({
 export type PeerReport = z.output<typeof peerReport>
 export type Path = PeerReport['path']
 
+/** Most entries of each list of a report. */
+export const REPORT_LIMITS = {
+  marks: 2048,
+  peers: 254,
+  refusals: 256,
+  archives: 255,
+  releases: 255,
+  retainedDisks: 1024,
+} as const
+
 export const nodeReport = z.strictObject({
   agentVersion: z.string().min(1).max(63),
   /** Bundle versions and ops this agent reads. */
@@ -111,7 +121,7 @@ export const nodeReport = z.strictObject({
   }),
   /** Highest APPLY told. */
   told: z.strictObject({ term, revision: u32 as unknown as z.ZodType<Revision> }).optional(),
-  marks: z.array(mark).max(2048),
+  marks: z.array(mark).max(REPORT_LIMITS.marks),
   marksLost: z.boolean(),
   /** A bundle file that could not be read and was set aside. */
   bundleLost: z.boolean(),
@@ -127,7 +137,7 @@ export const nodeReport = z.strictObject({
       mtu: count,
     })
     .optional(),
-  peers: z.array(peerReport).max(254),
+  peers: z.array(peerReport).max(REPORT_LIMITS.peers),
   capacity: z.strictObject({
     memoryMiB: mib,
     cpus: count,
@@ -151,8 +161,11 @@ export const nodeReport = z.strictObject({
   /** Packets, frames and bundles discarded since the agent started, by reason. */
   refusals: z
     .record(z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,62}$/), count)
-    .refine((reasons) => Object.keys(reasons).length <= 256, 'at most 256 reasons'),
-  archives: z.array(archiveReport).max(255),
+    .refine(
+      (reasons) => Object.keys(reasons).length <= REPORT_LIMITS.refusals,
+      `at most ${REPORT_LIMITS.refusals} reasons`,
+    ),
+  archives: z.array(archiveReport).max(REPORT_LIMITS.archives),
   /** Signed records "ppn-release/1": this node gave up archive at epoch. */
   releases: z
     .array(
@@ -164,8 +177,10 @@ export const nodeReport = z.strictObject({
         chunkListRoot: digest.optional(),
       }),
     )
-    .max(255),
-  retainedDisks: z.array(z.strictObject({ id, namespace: label, name: label, sizeMiB: mib })).max(1024),
+    .max(REPORT_LIMITS.releases),
+  retainedDisks: z
+    .array(z.strictObject({ id, namespace: label, name: label, sizeMiB: mib }))
+    .max(REPORT_LIMITS.retainedDisks),
 })
 export type NodeReport = z.output<typeof nodeReport>
 

@@ -37,6 +37,16 @@ function* entriesOf(plain: unknown, index: number, base: FieldPath = []): Genera
   for (const [at, item] of plain.items.entries()) yield* entriesOf(item, index, [...base, 'items', at])
 }
 
+/** Each is looked for in the text; nobody mends more at a time. */
+const MOST_ISSUES = 50
+
+function firstOf(issues: readonly Issue[]): readonly Issue[] {
+  const last = issues[MOST_ISSUES - 1]
+  if (!last || issues.length === MOST_ISSUES) return issues
+  const more = `${last.message} (and ${issues.length - MOST_ISSUES} more in this document)`
+  return [...issues.slice(0, MOST_ISSUES - 1), { ...last, message: more }]
+}
+
 /** Reads documents that are JSON already. Empty ones (null) are skipped, Lists are opened. */
 export function readDocuments(file: string, documents: readonly unknown[], locateDocument?: Locate): ReadPlace {
   const definitions: Definition[] = []
@@ -65,7 +75,7 @@ export function readDocuments(file: string, documents: readonly unknown[], locat
     const key = result.type === 'object' ? result.draft.key : result.key
     for (const warning of result.warnings) note(warning, key)
     if (result.type === 'invalid') {
-      for (const issue of result.issues) note(issue, key)
+      for (const issue of firstOf(result.issues)) note(issue, key)
       if (result.key === undefined) unread = true
       else spoilt.push({ key: result.key, file })
       continue

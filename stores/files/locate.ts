@@ -31,7 +31,7 @@ export function locateIn(file: string, text: string): Locate {
   return (index, path, what) => {
     if (!parsed) {
       const lines = new LineCounter()
-      parsed = { documents: parseAllDocuments(text, { lineCounter: lines }) as Document[], lines }
+      parsed = { documents: parseAllDocuments(text, { lineCounter: lines, uniqueKeys: false }) as Document[], lines }
     }
     const document = parsed.documents[index]
     const { line, col } = parsed.lines.linePos(document ? offsetOf(document, path, what) : 0)

@@ -1,7 +1,8 @@
 // The bytes of one file to definitions and problems. A file that is not YAML is bad as a whole; a document that is
 // YAML but no sound object is bad alone.
-import { type Document, parseAllDocuments } from 'yaml'
+import { type Document, LineCounter, parseAllDocuments } from 'yaml'
 import type { ErrorCode } from '../../base/errors.ts'
+import { duplicateKey } from '../../base/yaml-keys.ts'
 import { type ReadPlace, readDocuments } from '../common/documents.ts'
 import { type ProblemPlace, problemOf } from '../common/problem.ts'
 import { locateIn } from './locate.ts'
@@ -27,11 +28,17 @@ const firstLine = (message: string) => message.split('\n', 1)[0]!.replace(/ at l
 function parseText(file: string, text: string): ReadPlace {
   const simple = parsePlainYaml(text)
   if (simple) return readDocuments(file, simple, locateIn(file, text))
-  const documents = parseAllDocuments(text) as Document[]
+  const lineCounter = new LineCounter()
+  const documents = parseAllDocuments(text, { lineCounter, uniqueKeys: false }) as Document[]
   const error = documents.flatMap(({ errors }) => errors)[0]
   if (error) {
     const { line = 1, col = 1 } = error.linePos?.[0] ?? {}
     return bad('YamlSyntax', { what: firstLine(error.message) }, { at: { file, line, column: col } })
+  }
+  const twice = documents.map(duplicateKey).find((offset) => offset !== undefined)
+  if (twice !== undefined) {
+    const { line, col } = lineCounter.linePos(twice)
+    return bad('YamlSyntax', { what: 'Map keys must be unique' }, { at: { file, line, column: col } })
   }
   const locate = locateIn(file, text)
   const plain: unknown[] = []

@@ -10,12 +10,15 @@ export class BadLine extends Error {}
 export function jsonLines(take: (object: Record<string, unknown>) => void): (text: string) => void {
   let rest = ''
   return (text) => {
-    rest += text
-    for (let end = rest.indexOf('\n'); end >= 0; end = rest.indexOf('\n')) {
-      const line = rest.slice(0, end).trim()
-      rest = rest.slice(end + 1)
+    // Only what is new is searched: a line that comes in crumbs costs no more than one that comes at once.
+    let from = 0
+    for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', from)) {
+      const line = (rest + text.slice(from, end)).trim()
+      rest = ''
+      from = end + 1
       if (line !== '') take(parse(line))
     }
+    rest += text.slice(from)
     if (rest.length > LONGEST_LINE_CHARS) throw new BadLine('a line without an end')
   }
 }
