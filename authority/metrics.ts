@@ -10,6 +10,29 @@ interface MetricSpec {
   label?: { name: string; values: readonly string[] }
 }
 
+/** Why an agent discards what comes in (agent/receiver, agent/bundles). */
+export const NODE_REFUSALS: readonly string[] = [
+  'BadLength',
+  'NotAuthority',
+  'BadTarget',
+  'TooManyBadTags',
+  'BadTag',
+  'UnknownOp',
+  'BadSlot',
+  'BadValue',
+  'MarksLost',
+  'ClockOff',
+  'Stale',
+  'Duplicate',
+  'TermNotDurable',
+  'MarkNotDurable',
+  'SyncSource',
+  'BundleTooLong',
+  'BundleMalformed',
+  'BundleUnsigned',
+  'BundleVersion',
+]
+
 export const METRICS = {
   ppn_commands_sent_total: {
     type: 'counter',
@@ -52,9 +75,15 @@ export const METRICS = {
         'UptimeWentBack',
         'UptimeLags',
         'DeltaWithoutBase',
+        'ForgedRelease',
         'OwnFault',
       ],
     },
+  },
+  ppn_node_refusals_total: {
+    type: 'counter',
+    help: 'What nodes discarded and reported, by reason',
+    label: { name: 'reason', values: [...NODE_REFUSALS, 'Other'] },
   },
   ppn_nodes: {
     type: 'gauge',

@@ -491,3 +491,13 @@ function flip(bytes: Uint8Array, at: number, bits = 1): Uint8Array {
   changed[index] = (changed[index] as number) ^ bits
   return changed
 }
+
+test('law 13: what a node discarded is counted by reason, once', async () => {
+  const { world } = await converged(2)
+  world.n(2).refusals = { BadTag: 2 }
+  world.n(2).snapshot()
+  await world.clock.settle()
+  world.n(2).snapshot()
+  await world.clock.settle()
+  expect(world.counted.get('ppn_node_refusals_total BadTag')).toBe(2)
+})

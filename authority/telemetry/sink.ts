@@ -20,6 +20,7 @@ import { sameButMoving } from './moving.ts'
 import { type OnReceiptNeed, onReceiptNeeds } from './needs.ts'
 import { accepted, noOrder, type OrderState, seen } from './order.ts'
 import { startReceiver, type TelemetryConnection } from './receiver.ts'
+import { countRefusals } from './refusals.ts'
 import { releaseCheck } from './releases.ts'
 import { connectionTalks } from './talks.ts'
 
@@ -155,6 +156,8 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
       state.term !== frame.term ||
       !sameButMoving(state.told, report)
     const wasFresh = state.heard === 'Fresh'
+    const sameBoot = state.bootId === frame.header.bootId
+    countRefusals(metrics, sameBoot ? state.report?.refusals : undefined, report.refusals)
     state.heard = 'Fresh'
     state.heardMs = clock.monotonic()
     state.lastHeardMs = clock.now()

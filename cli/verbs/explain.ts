@@ -25,13 +25,16 @@ function runText(run: AdminRun, nowMs: number): string {
   return lines.map((line) => `${line}\n`).join('')
 }
 
-function underWay(e: AdminExplanation): string[] {
+/** A line each: how the node is heard, what it discarded, its bundle, and the commands on their way. */
+export function underWay(e: AdminExplanation): string[] {
   const lines: string[] = []
   if (e.view) {
     const heard =
       e.view.lastHeardMs === undefined ? 'never heard' : `last heard ${new Date(e.view.lastHeardMs).toISOString()}`
     lines.push(`node ${e.view.node} is ${e.view.liveness}, ${heard}`)
   }
+  const refused = Object.entries(e.view?.report?.refusals ?? {}).map(([reason, count]) => `${reason} ${count}`)
+  if (refused.length > 0) lines.push(`discarded there since its agent started: ${refused.sort().join(', ')}`)
   if (e.bundle && e.bundle.stage !== 'None')
     lines.push(
       `bundle of ${e.node}: revision ${e.bundle.revision ?? '-'} ${e.bundle.stage}${e.bundle.held ? ', held' : ''}${e.bundle.reason ? ` (${e.bundle.reason})` : ''}`,

@@ -56,6 +56,8 @@ export class ModelNode {
   startedMs: number
   /** Fields of the report that a test sets. */
   says: Partial<NodeReport> = {}
+  /** Discarded, by reason. */
+  refusals: Record<string, number> = {}
   /** Answers PING with a snapshot. */
   answers = true
   marksLost = false
@@ -152,7 +154,7 @@ export class ModelNode {
       capacity: { memoryMiB: 1024, cpus: 1 },
       usage: { memoryFreeMiB: 512, pressure: 'None' },
       pendingKeys: {},
-      refusals: {},
+      refusals: this.refusals,
       archives: [],
       releases: [],
       retainedDisks: [],
