@@ -494,7 +494,7 @@ function flip(bytes: Uint8Array, at: number, bits = 1): Uint8Array {
 
 test('law 13: what a node discarded is counted by reason, once', async () => {
   const { world } = await converged(2)
-  world.n(2).refusals = { BadTag: 2 }
+  world.n(2).says = { refusals: { BadTag: 2 } }
   world.n(2).snapshot()
   await world.clock.settle()
   world.n(2).snapshot()

@@ -56,8 +56,6 @@ export class ModelNode {
   startedMs: number
   /** Fields of the report that a test sets. */
   says: Partial<NodeReport> = {}
-  /** Discarded, by reason. */
-  refusals: Record<string, number> = {}
   /** Answers PING with a snapshot. */
   answers = true
   marksLost = false
@@ -154,7 +152,7 @@ export class ModelNode {
       capacity: { memoryMiB: 1024, cpus: 1 },
       usage: { memoryFreeMiB: 512, pressure: 'None' },
       pendingKeys: {},
-      refusals: this.refusals,
+      refusals: {},
       archives: [],
       releases: [],
       retainedDisks: [],
