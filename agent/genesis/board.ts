@@ -43,9 +43,8 @@ export function boardText(shown: Shown): string {
       `    It would become ${question.nodeName}; authority ${question.authorityFingerprint}`,
       '',
       `        digits       ${question.digits.slice(0, 3)} ${question.digits.slice(3)}`,
-      '',
-      '    The authority must show the same digits. Say so here:   ppn agent holding',
     )
+  if (question?.asked) lines.push('', '    The authority must show the same digits. Say so here:   ppn agent holding')
   return `\n${lines.map((line) => (line ? `  ${line}` : line)).join('\n')}\n\n`
 }
 

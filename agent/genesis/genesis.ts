@@ -16,7 +16,7 @@ import { boardText, type Shown } from './board.ts'
 import { type AnsweredClaim, holdingEndpoint } from './endpoint.ts'
 import { forgetHolding, holdingCode } from './holding-code.ts'
 import { offering } from './offer.ts'
-import { askInFolder } from './question.ts'
+import { awaitAnswer, postQuestion, withdrawQuestion } from './question.ts'
 import { type Found, scan } from './scan.ts'
 
 /** Between looks at what may have changed: addresses, a bundle that was given by hand. */
@@ -72,6 +72,9 @@ export async function runGenesis(options: GenesisOptions, signal: AbortSignal): 
     if (text !== shown) options.show(text)
     shown = text
   }
+  const report = (error: unknown) => {
+    if (!over.aborted) log.error({ err: String(error) }, 'a part of holding ended')
+  }
   let building: Promise<void> = Promise.resolve()
   const raise = (scanning: boolean) => {
     building = building.then(() => build(scanning))
@@ -87,25 +90,26 @@ export async function runGenesis(options: GenesisOptions, signal: AbortSignal): 
       log.error({ err: (error as Error).message }, 'holding.closed is set, and the other ports could NOT be closed')
     }
   }
-  let confirmed: { fingerprint: string; verdict: DigitsVerdict } | undefined
+  let confirmed: string | undefined
   const compare: Conversation['compare'] = async (digits, who, line) => {
-    log.info(
-      { node: who.nodeName, authority: who.authorityFingerprint },
-      'an authority that knows the code is on the line',
-    )
-    if (options.trustCode) return 'trustCode'
     const { authorityFingerprint, nodeName } = who
-    // A line that was lost costs nobody a second look at the digits.
-    if (confirmed?.fingerprint === authorityFingerprint) return confirmed.verdict
-    const question = { digits, nodeName, authorityFingerprint }
+    log.info({ node: nodeName, authority: authorityFingerprint }, 'an authority that knows the code is on the line')
+    // A line that was lost costs nobody here a second look at the digits; the operator needs the new ones.
+    const known: DigitsVerdict | undefined =
+      (options.trustCode && 'trustCode') || (confirmed === authorityFingerprint && 'person') || undefined
+    const question = { digits, nodeName, authorityFingerprint, asked: known === undefined }
+    await postQuestion(files, question)
     refresh({ question })
-    try {
-      const verdict = (await askInFolder(files, clock, question, AbortSignal.any([line, over]))) ? 'person' : 'differs'
-      if (verdict === 'person') confirmed = { fingerprint: authorityFingerprint, verdict }
-      return verdict
-    } finally {
-      refresh({ question: undefined })
+    const withdraw = () => {
+      if (board.question === question) refresh({ question: undefined })
+      withdrawQuestion(files, digits).catch(report)
     }
+    line.addEventListener('abort', withdraw, { once: true })
+    if (line.aborted) withdraw()
+    if (known) return known
+    if (!(await awaitAnswer(files, clock, digits, AbortSignal.any([line, over])))) return 'differs'
+    confirmed = authorityFingerprint
+    return 'person'
   }
   const take = async (bundle: string, authorityFingerprint: string) => {
     try {
@@ -179,9 +183,6 @@ export async function runGenesis(options: GenesisOptions, signal: AbortSignal): 
       await clock.sleep(LOOK_EVERY_MS, over)
     }
     done()
-  }
-  const report = (error: unknown) => {
-    if (!over.aborted) log.error({ err: String(error) }, 'a part of holding ended')
   }
   for (const part of [look(), listen(), search()]) part.catch(report)
 

@@ -1,5 +1,5 @@
-// The one question of a ceremony at a machine where no person sits at the agent itself: it lies in the agent's folder,
-// and `ppn agent holding` shows it and brings the answer.
+// The digits of a ceremony, and what a person at the machine says of them. Both lie in the agent's folder, so that it
+// does not matter who sits where: `ppn agent holding` shows the one and brings the other.
 import { z } from 'zod'
 import type { Clock } from '../../base/clock.ts'
 import type { Files } from '../../base/files.ts'
@@ -9,32 +9,43 @@ const QUESTION = 'claim-question'
 const ANSWER = 'claim-answer'
 const LOOK_EVERY_MS = 500
 
-const question = z.strictObject({ digits: z.string(), nodeName: z.string(), authorityFingerprint: z.string() })
+const question = z.strictObject({
+  digits: z.string(),
+  nodeName: z.string(),
+  authorityFingerprint: z.string(),
+  /** False: they are shown for the operator at the authority alone. */
+  asked: z.boolean(),
+})
 export type Question = z.output<typeof question>
 const answer = z.strictObject({ digits: z.string(), same: z.boolean() })
 
-/** Resolves with what the person said; rejects with the signal's reason. The question is gone then. */
-export async function askInFolder(files: Files, clock: Clock, asked: Question, over: AbortSignal): Promise<boolean> {
+export async function postQuestion(files: Files, posted: Question): Promise<void> {
   await files.remove(ANSWER)
-  await files.write(QUESTION, sealJson(asked))
-  try {
-    for (;;) {
-      over.throwIfAborted()
-      const bytes = await files.read(ANSWER)
-      const found = bytes && openJson(bytes, answer)
-      // An answer to another question, given a moment too late, is none.
-      if (found && found.digits === asked.digits) return found.same
-      await clock.sleep(LOOK_EVERY_MS, over)
-    }
-  } finally {
-    await files.remove(QUESTION)
-    await files.remove(ANSWER)
-  }
+  await files.write(QUESTION, sealJson(posted))
+}
+
+/** Unless another one has taken its place. */
+export async function withdrawQuestion(files: Files, digits: string): Promise<void> {
+  if ((await questionIn(files))?.digits !== digits) return
+  await files.remove(QUESTION)
+  await files.remove(ANSWER)
 }
 
 export async function questionIn(files: Files): Promise<Question | undefined> {
   const bytes = await files.read(QUESTION)
   return bytes && openJson(bytes, question)
+}
+
+/** Resolves with whether the person says that they are the same; rejects with the signal's reason. */
+export async function awaitAnswer(files: Files, clock: Clock, digits: string, over: AbortSignal): Promise<boolean> {
+  for (;;) {
+    over.throwIfAborted()
+    const bytes = await files.read(ANSWER)
+    const found = bytes && openJson(bytes, answer)
+    // An answer to another question, given a moment too late, is none.
+    if (found && found.digits === digits) return found.same
+    await clock.sleep(LOOK_EVERY_MS, over)
+  }
 }
 
 export async function answerIn(files: Files, digits: string, same: boolean): Promise<void> {

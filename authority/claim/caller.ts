@@ -18,8 +18,7 @@ const SILENT_AGAIN_MS = 10_000
 /** A line that was lost after the code was confirmed. */
 const LOST_AGAIN_MS = 2_000
 
-const SILENT =
-  'it takes connections and says nothing: it answers one claim a minute, and none without the operator key (--operator-key) where its image holds one'
+const SILENT = 'it listens and says nothing: it answers once a minute, and some images only with --operator-key'
 
 export interface CallerOptions {
   clock: Clock

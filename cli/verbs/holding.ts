@@ -42,7 +42,7 @@ export async function holding(
     for (;;) {
       if (await loadPins(files)) break
       const question = await questionIn(files)
-      if (question) await answer(io, prompt, files, question)
+      if (question?.asked) await answer(io, prompt, files, question)
       await io.clock.sleep(LOOK_EVERY_MS, io.signal)
     }
     io.out('this machine is in a fleet now\n')
