@@ -35,7 +35,7 @@ export type AttemptResult =
   /** A person at the node saw other digits: nothing of this authority is to be believed. */
   | { outcome: 'differs' }
   /** No such Pairing (yet), another code, or the line was lost: to be tried again. */
-  | { outcome: 'none'; why: string }
+  | { outcome: 'none'; why: string; digits?: string }
 
 export interface AttemptOptions extends Offer, Conversation {}
 
@@ -94,7 +94,7 @@ export function converse(options: Conversation, opening: Opening, signal: AbortS
       stream.end()
       connection.destroy()
       if ('error' in result) reject(result.error)
-      else resolve(result)
+      else resolve(result.outcome === 'none' && digits !== '' ? { ...result, digits } : result)
     }
     const onAbort = () => end({ error: signal.reason })
     const say = (message: NodeMessage) => void stream.write(lengthFrame(handshake.seal(encodeNodeMessage(message))))

@@ -1,6 +1,6 @@
 // `ppn join`: calls until the operator has declared the Pairing and decided. What a person has confirmed once holds for
 // later calls to the same authority, so that a lost line costs nobody a second look at the digits.
-import { CEREMONY_REFUSALS } from '../../api/ceremony.ts'
+import { CEREMONY_REFUSALS, MOST_DRAWS } from '../../api/ceremony.ts'
 import type { Clock } from '../../base/clock.ts'
 import { PpnError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
@@ -41,6 +41,7 @@ export async function joinFleet(options: JoinOptions, signal: AbortSignal): Prom
   const { clock, random, log } = options
   let secret: { rendezvous: string; code: string } | undefined
   let madeMs = 0
+  let draws = 0
   let trusted: { fingerprint: string; verdict: DigitsVerdict } | undefined
 
   const compare: AttemptOptions['compare'] = async (digits, awaiting, over) => {
@@ -53,7 +54,8 @@ export async function joinFleet(options: JoinOptions, signal: AbortSignal): Prom
   }
   for (;;) {
     signal.throwIfAborted()
-    if (!secret || clock.monotonic() - madeMs >= WINDOW_MS) {
+    if (!secret || clock.monotonic() - madeMs >= WINDOW_MS || draws >= MOST_DRAWS) {
+      draws = 0
       secret = { rendezvous: generateRendezvous(random), code: generateCode(random) }
       madeMs = clock.monotonic()
       options.show(secret)
@@ -63,6 +65,7 @@ export async function joinFleet(options: JoinOptions, signal: AbortSignal): Prom
       const { bundle, authorityFingerprint, nodeName } = result
       return { bundle, authorityFingerprint, nodeName }
     }
+    if (result.outcome === 'none' && result.digits !== undefined) draws++
     if (result.outcome === 'differs') throw new PpnError('PairingDigitsDiffer', {})
     if (result.outcome === 'refused' && result.reason !== 'Busy')
       throw new PpnError('PairingRefused', { reason: result.reason, why: CEREMONY_REFUSALS[result.reason] })

@@ -1,6 +1,6 @@
 // The ceremonies that are open, who is on the line for each, and how often somebody tried another code. One code, one
 // machine at a time; the fifth failed confirmation burns it, over restarts too.
-import { BURNED_AT, type CeremonyRefusal } from '../../api/ceremony.ts'
+import { BURNED_AT, type CeremonyRefusal, MOST_DRAWS } from '../../api/ceremony.ts'
 import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
@@ -21,6 +21,10 @@ export interface Desk extends Ceremonies {
   find(rendezvous: string): OpenCeremony | undefined
   /** Somebody tried another code under it. Counts at once, durably a moment later. */
   countFailure(uid: string): void
+  /** The digits of a line are about to be known at its other end. False: too often, and the ceremony is burned. */
+  drawDigits(uid: string): boolean
+  /** A line whose digits are good for nothing, another one being there already. */
+  giveDigitsBack(uid: string): void
   /** The code was confirmed on this line. False: another machine is on the line. */
   take(uid: string, line: Line): boolean
   /** The machine has shown its keys. */
@@ -55,6 +59,7 @@ export function createDesk(options: DeskOptions): Desk {
   const { clock, log, records } = options
   const entries = new Map<string, Entry>()
   const failures = new Map<string, number>()
+  const draws = new Map<string, number>()
   const listeners = new Set<(uid: string) => void>()
   let writing: Promise<void> = Promise.resolve()
 
@@ -73,6 +78,7 @@ export function createDesk(options: DeskOptions): Desk {
     inTurn(() => records.put(failuresRecord(uid), failuresOf(uid), records.get(failuresRecord(uid))?.version ?? 0))
   const forget = (uid: string) => {
     failures.delete(uid)
+    draws.delete(uid)
     inTurn(async () => {
       const stored = records.get(failuresRecord(uid))
       if (stored) await records.delete(stored.key, stored.version)
@@ -124,6 +130,20 @@ export function createDesk(options: DeskOptions): Desk {
       failures.set(uid, failuresOf(uid) + 1)
       persist(uid)
       changed(uid)
+    },
+    drawDigits(uid) {
+      // Its keys are enrolled: digits decide nothing any more.
+      if (entries.get(uid)?.ceremony.enrolled) return true
+      const drawn = (draws.get(uid) ?? 0) + 1
+      draws.set(uid, drawn)
+      if (drawn <= MOST_DRAWS) return true
+      failures.set(uid, BURNED_AT)
+      persist(uid)
+      changed(uid)
+      return false
+    },
+    giveDigitsBack(uid) {
+      draws.set(uid, Math.max(0, (draws.get(uid) ?? 0) - 1))
     },
     take(uid, line) {
       const entry = entries.get(uid)
