@@ -1,34 +1,27 @@
 // What the fleet is really doing, as far as its telemetry shows it (section 7.3, law 2): the one source of
-// conditions and liveness. A node is Unheard after every start, until a frame of the current term shows the mark of
-// a PING of this process; with its telemetry cut it becomes Stale, by our clock.
-import type { Clock, Timer } from '../../base/clock.ts'
+// conditions and liveness. Which frames count is decided here: those of the current term that show the mark of a PING
+// of this process. What is then known of each node is kept in heard.ts.
+import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
 import type { Transport } from '../../base/transport.ts'
-import type { Fleet, Liveness, NodeView } from '../../controllers/ports/fleet.ts'
+import type { Fleet } from '../../controllers/ports/fleet.ts'
 import { OP } from '../../protocol/command/ops.ts'
-import type { MeshId, Sequence, Term } from '../../protocol/ids.ts'
+import type { MeshId, Sequence } from '../../protocol/ids.ts'
 import type { FrameVersions, TelemetryFrame } from '../../protocol/telemetry/frame.ts'
 import type { NodeReport } from '../../protocol/telemetry/report.ts'
 import type { Brake } from '../brake.ts'
-import { type TokenBucket, tokenBucket } from '../commands/token-bucket.ts'
 import { type Metrics, noMetrics } from '../metrics.ts'
 import type { Roster, RosterEntry } from '../roster.ts'
 import type { NodeKeyRing } from '../term/node-keys.ts'
 import type { Reign } from '../term/reign.ts'
 import { claimsOf } from '../term/restore.ts'
-import { sameButMoving } from './moving.ts'
+import { heardNodes } from './heard.ts'
 import { type OnReceiptNeed, onReceiptNeeds } from './needs.ts'
-import { accepted, noOrder, type OrderState, seen } from './order.ts'
+import { accepted, seen } from './order.ts'
 import { startReceiver, type TelemetryConnection } from './receiver.ts'
-import { countRefusals } from './refusals.ts'
 import { releaseCheck } from './releases.ts'
 import { connectionTalks } from './talks.ts'
 
-/** A node is Stale after this long without a frame that counts. */
-const STALE_MS = 60_000
-/** Frames of one node, charged after the tag: room for a snapshot of several parts and a burst of deltas. */
-const FRAMES_PER_SECOND = 50
-const FRAME_BURST = 200
 /** Terms that an agent tries beyond its own. */
 const TERM_REACH = 16
 /** The PINGs of this process; served by the command sender. */
@@ -59,58 +52,13 @@ export interface TelemetrySinkOptions {
   needsOnReceipt(node: string, why: OnReceiptNeed): void
 }
 
-interface NodeState {
-  order: OrderState
-  bucket: TokenBucket
-  heard: 'Never' | 'Fresh' | 'Stale'
-  /** Clock.monotonic() of the last frame that counts. */
-  heardMs: number
-  lastHeardMs?: number
-  bootId?: string
-  term?: Term
-  report?: NodeReport
-  /** The report that listeners last heard of. */
-  told?: NodeReport
-  timer?: Timer
-}
-
 /** Listens until the signal aborts. Counts and drops whatever does not belong; never throws for what comes in. */
 export async function startTelemetrySink(options: TelemetrySinkOptions, signal: AbortSignal): Promise<Fleet> {
   const { clock, log, brake, roster, reign, pings, metrics = noMetrics } = options
-  const nodes = new Map<string, NodeState>()
-  const listeners = new Set<(node: string) => void>()
-
-  const of = (node: string): NodeState => {
-    let state = nodes.get(node)
-    if (!state) {
-      const bucket = tokenBucket(FRAMES_PER_SECOND, FRAME_BURST)
-      state = { order: noOrder, bucket, heard: 'Never', heardMs: 0 }
-      nodes.set(node, state)
-    }
-    return state
-  }
-  const notify = (node: string): void => {
-    for (const listener of [...listeners]) listener(node)
-  }
+  const nodes = heardNodes({ clock, log, brake, roster, reign, metrics, onSilence: (node) => pings.draw(node) })
   const verified = releaseCheck(options.meshId, () => discard('ForgedRelease'))
   const discard = (reason: string): void => metrics.count('ppn_telemetry_discarded_total', reason)
   const talks = connectionTalks(discard)
-
-  const livenessOf = (node: string): Liveness => {
-    if (reign.silence(node) === 'Superseded') return 'Superseded'
-    const heard = nodes.get(node)?.heard ?? 'Never'
-    if (heard !== 'Never') return heard
-    return brake.last().set ? 'Braked' : 'Unheard'
-  }
-  const gaugeLiveness = (): void => {
-    const counts: Record<Liveness, number> = { Unheard: 0, Fresh: 0, Stale: 0, Braked: 0, Superseded: 0 }
-    for (const { node } of roster.all()) counts[livenessOf(node)]++
-    for (const [liveness, count] of Object.entries(counts)) metrics.gauge('ppn_nodes', count, liveness)
-  }
-  const livenessChanged = (node: string): void => {
-    gaugeLiveness()
-    notify(node)
-  }
 
   const needs = onReceiptNeeds(options)
   /** Losses are told by agents that obey no command, hence in frames that show no mark of ours. */
@@ -120,60 +68,23 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
     if (frame.body.bundleLost) needs.tell(node, 'BundleLost')
   }
 
-  const watchSilence = (node: string, state: NodeState): void => {
-    state.timer ??= clock.after(state.heardMs + STALE_MS - clock.monotonic(), () => {
-      state.timer = undefined
-      if (state.heard !== 'Fresh') return
-      if (clock.monotonic() - state.heardMs < STALE_MS) return void watchSilence(node, state)
-      state.heard = 'Stale'
-      log.warn({ node }, 'telemetry fell silent')
-      pings.draw(node)
-      livenessChanged(node)
-    })
-  }
-
-  /** A frame that is no news of the node yet: its term and boot id, and what they call for. */
-  const noted = (entry: RosterEntry, state: NodeState, frame: TelemetryFrame): void => {
+  /** No news of the node yet: what its term and boot id call for. */
+  const noted = ({ node }: RosterEntry, frame: TelemetryFrame): void => {
     metrics.count('ppn_telemetry_frames_total', 'TermOnly')
-    if (reign.silence(entry.node) === undefined && reign.term() - frame.term <= TERM_REACH) pings.draw(entry.node)
-    const { bootId } = frame.header
-    // While a node is fresh, its boot id is the one that proved itself.
-    const boot = state.heard === 'Fresh' || state.order.left.includes(bootId) ? state.bootId : bootId
-    if (state.term === frame.term && state.bootId === boot) return
-    state.term = frame.term
-    state.bootId = boot
-    notify(entry.node)
+    if (reign.silence(node) === undefined && reign.term() - frame.term <= TERM_REACH) pings.draw(node)
+    nodes.noted(node, frame)
   }
 
-  const believed = (entry: RosterEntry, state: NodeState, frame: TelemetryFrame, report: NodeReport): void => {
-    const { node } = entry
+  const believed = ({ node }: RosterEntry, frame: TelemetryFrame, report: NodeReport): void => {
     metrics.count('ppn_telemetry_frames_total', 'Fresh')
     reign.settled(node)
     pings.settle(node)
-    const news =
-      state.heard !== 'Fresh' ||
-      state.bootId !== frame.header.bootId ||
-      state.term !== frame.term ||
-      !sameButMoving(state.told, report)
-    const wasFresh = state.heard === 'Fresh'
-    const sameBoot = state.bootId === frame.header.bootId
-    countRefusals(metrics, sameBoot ? state.report?.refusals : undefined, report.refusals)
-    state.heard = 'Fresh'
-    state.heardMs = clock.monotonic()
-    state.lastHeardMs = clock.now()
-    state.bootId = frame.header.bootId
-    state.term = frame.term
-    state.report = report
-    watchSilence(node, state)
-    if (!news) return
-    state.told = report
-    if (wasFresh) notify(node)
-    else livenessChanged(node)
+    nodes.believed(node, frame, report)
   }
 
   const onFrame = (connection: TelemetryConnection, frame: TelemetryFrame): void => {
     const { entry } = connection
-    const state = of(entry.node)
+    const state = nodes.of(entry.node)
     const nowMs = clock.monotonic()
     if (state.bucket.take(nowMs, 1) === 0) {
       discard('RateLimited')
@@ -197,11 +108,11 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
         : undefined
     if (!order || !report) {
       // A part of a snapshot, or a delta before one, says nothing yet that a PING could answer.
-      if (report || !ours) noted(entry, state, frame)
+      if (report || !ours) noted(entry, frame)
       return
     }
     state.order = order
-    believed(entry, state, frame, { ...report, releases: verified(entry, report.releases) })
+    believed(entry, frame, { ...report, releases: verified(entry, report.releases) })
   }
   /** The sequence of our PING that the marks show. */
   const pingOf = (node: string, report: NodeReport): Sequence | undefined => {
@@ -221,58 +132,34 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
     signal,
   )
 
-  const forget = (node: string): void => {
-    nodes.get(node)?.timer?.cancel()
-    nodes.delete(node)
-    needs.forget(node)
-    livenessChanged(node)
-  }
-  const all = (): void => {
-    gaugeLiveness()
-    for (const { node } of roster.all()) notify(node)
-  }
   const unsubscribe = [
     // Retired, moved or enrolled anew: nothing that was heard is about this one.
-    roster.subscribe(forget),
+    roster.subscribe((node) => {
+      needs.forget(node)
+      nodes.forget(node)
+    }),
     brake.subscribe((state) => {
       metrics.gauge('ppn_brake_set', state.set ? 1 : 0)
-      all()
+      nodes.allChanged()
     }),
     reign.subscribe((change) => {
-      if (change.type === 'muted') return void livenessChanged(change.node)
-      if (change.type === 'superseded') return void all()
+      if (change.type === 'muted') return void nodes.livenessChanged(change.node)
+      if (change.type === 'superseded') return void nodes.allChanged()
       needs.flush()
     }),
   ]
-  gaugeLiveness()
   signal.addEventListener(
     'abort',
     () => {
       for (const stop of unsubscribe) stop()
-      for (const state of nodes.values()) state.timer?.cancel()
+      nodes.stop()
     },
     { once: true },
   )
-
-  const view = (node: string): NodeView => {
-    const liveness = livenessOf(node)
-    const state = nodes.get(node)
-    return {
-      node,
-      liveness,
-      lastHeardMs: state?.lastHeardMs,
-      bootId: state?.bootId,
-      term: state?.term,
-      report: liveness === 'Fresh' || liveness === 'Stale' ? state?.report : undefined,
-    }
-  }
   return {
-    view,
-    views: () => roster.all().map(({ node }) => view(node)),
-    subscribe(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    view: nodes.view,
+    views: nodes.views,
+    subscribe: nodes.subscribe,
     superseded: () => reign.phase() === 'Superseded',
   }
 }
