@@ -127,6 +127,18 @@ export const ERRORS = {
     message: 'keys/{file}: {why}',
     hint: 'restore a backup with `ppn restore`; nothing was replaced',
   },
+  OperatorKeyUnreadable: {
+    message: 'the file holds no operator key',
+    hint: 'give the file that `ppn operator init` wrote; a backup of the authority is another one',
+  },
+  OperatorKeyDiffers: {
+    message: 'the operator key {given} is not the one this fleet has pinned, {pinned}',
+    hint: 'find the file that was made for this fleet; no other key can speak for it',
+  },
+  FleetCardUnreadable: {
+    message: 'the file is no fleet card',
+    hint: 'give the file that `ppn operator card` wrote',
+  },
   StateNotEmpty: {
     message: 'the state folder already holds {name}',
     hint: 'restore into an empty folder',

@@ -6,10 +6,10 @@ import { holding } from './holding.ts'
 import { listening } from './listening.ts'
 import { outliving } from './outliving.ts'
 import { recording } from './recording.ts'
-import type { MakeSubject, StoreSubject } from './subject.ts'
+import type { MakeSubject, SourceKind, StoreSubject } from './subject.ts'
 
 /** Registers the suite. `make` gives a fresh subject with an empty source each time. */
-export function storeConformance(name: string, make: MakeSubject): void {
+export function storeConformance(name: string, make: MakeSubject, source: SourceKind = 'documents'): void {
   describe(name, () => {
     const open: StoreSubject[] = []
     afterEach(async () => {
@@ -20,11 +20,11 @@ export function storeConformance(name: string, make: MakeSubject): void {
       open.push(subject)
       return subject
     }
-    describe('declaring', () => declaring(fresh))
-    describe('holding', () => holding(fresh))
-    describe('deleting', () => deleting(fresh))
-    describe('listening', () => listening(fresh))
+    describe('declaring', () => declaring(fresh, source))
+    describe('holding', () => holding(fresh, source))
+    describe('deleting', () => deleting(fresh, source))
+    describe('listening', () => listening(fresh, source))
     describe('recording', () => recording(fresh))
-    describe('outliving', () => outliving(fresh))
+    describe('outliving', () => outliving(fresh, source))
   })
 }

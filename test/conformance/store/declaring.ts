@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import { archive, node, pairing, withMeta } from './documents.ts'
-import type { MakeSubject } from './subject.ts'
+import { documentTest, type MakeSubject, type SourceKind } from './subject.ts'
 
 /** What an author's words become. */
-export function declaring(make: MakeSubject): void {
+export function declaring(make: MakeSubject, source: SourceKind): void {
+  const ofDocuments = documentTest(source)
   test('an object gets a random uid, generation 1, its defaults and the labels it was given', async () => {
     const s = await make()
     await s.declare('a', [
@@ -18,7 +19,7 @@ export function declaring(make: MakeSubject): void {
       labels: { site: 'north' },
       annotations: { 'ppn.dev/paused': '1' },
     })
-    expect(edge?.metadata.uid).toMatch(/^[0-9a-f]{32}$/)
+    expect(edge?.metadata.uid).toMatch(/^[0-9a-f-]{32,36}$/)
     expect(edge?.spec).toMatchObject({ mesh: 'default', role: 'spoke', isolated: false })
   })
 
@@ -37,7 +38,7 @@ export function declaring(make: MakeSubject): void {
     expect(s.store().list('Node')).toEqual([])
   })
 
-  test('generation counts changes of the author’s spec before defaulting, and of nothing else', async () => {
+  ofDocuments('generation counts changes of the author’s spec before defaulting, and of nothing else', async () => {
     const s = await make()
     await s.declare('a', [node('edge-1')])
     await s.start()
@@ -67,7 +68,7 @@ export function declaring(make: MakeSubject): void {
     expect(version('edge-2')).toBe(second)
   })
 
-  test('an object that moves to another place is the same object', async () => {
+  ofDocuments('an object that moves to another place is the same object', async () => {
     const s = await make()
     await s.declare('a', [node('edge-1')])
     await s.start()
@@ -80,7 +81,7 @@ export function declaring(make: MakeSubject): void {
     expect(s.store().get('Node', 'edge-1')).toEqual(before)
   })
 
-  test('status, uid and resourceVersion in a source are ignored with a warning', async () => {
+  ofDocuments('status, uid and resourceVersion in a source are ignored with a warning', async () => {
     const s = await make()
     const claimed = withMeta(node('edge-1'), { uid: 'mine', resourceVersion: '7', finalizers: ['x'] })
     await s.declare('a', [{ ...claimed, status: { address: '10.8.0.9' } }])
@@ -95,7 +96,7 @@ export function declaring(make: MakeSubject): void {
     )
   })
 
-  test('a misspelt field, kind or value is refused with what was meant', async () => {
+  ofDocuments('a misspelt field, kind or value is refused with what was meant', async () => {
     const s = await make()
     await s.declare('a', [node('edge-1', { isolatd: true })])
     await s.declare('b', [node('edge-2', { site: 'onprm' })])
@@ -115,7 +116,7 @@ export function declaring(make: MakeSubject): void {
     ])
   })
 
-  test('an object of somebody else is passed over with a warning', async () => {
+  ofDocuments('an object of somebody else is passed over with a warning', async () => {
     const s = await make()
     const foreign = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization', resources: [] }
     await s.declare('a', [foreign, node('edge-1')])

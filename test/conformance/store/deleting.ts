@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
 import { node } from './documents.ts'
-import { heard, type MakeSubject, type StoreSubject } from './subject.ts'
+import { documentTest, heard, type MakeSubject, type SourceKind, type StoreSubject } from './subject.ts'
 
 const KEY = 'Node/edge-1'
 const FINALIZER = 'ppn.dev/teardown'
 
 /** The end of an object, and the way back. */
-export function deleting(make: MakeSubject): void {
+export function deleting(make: MakeSubject, source: SourceKind): void {
+  const ofDocuments = documentTest(source)
   const withFinalizer = async (): Promise<{ s: StoreSubject; uid: string }> => {
     const s = await make()
     await s.declare('a', [node('edge-1')])
@@ -42,7 +43,7 @@ export function deleting(make: MakeSubject): void {
     expect(lines).toEqual([`upsert ${KEY}`, `upsert ${KEY}`, `removed ${KEY}`])
   })
 
-  test('its definition returning before the first irreversible effect cancels the deletion', async () => {
+  ofDocuments('its definition returning before the first irreversible effect cancels the deletion', async () => {
     const { s, uid } = await withFinalizer()
     await s.drop('a')
     await s.declare('a', [node('edge-1')])
@@ -54,7 +55,7 @@ export function deleting(make: MakeSubject): void {
     expect(meta(s)).not.toHaveProperty('deletionTimestamp')
   })
 
-  test('its definition returning spoilt cancels the deletion too: the last good state stays', async () => {
+  ofDocuments('its definition returning spoilt cancels the deletion too: the last good state stays', async () => {
     const { s, uid } = await withFinalizer()
     await s.drop('a')
     await s.declare('a', [node('edge-1', { role: 'king' })])
@@ -62,7 +63,7 @@ export function deleting(make: MakeSubject): void {
     expect(meta(s)).not.toHaveProperty('deletionTimestamp')
   })
 
-  test('after the first irreversible effect it returns as a new object, once the old one is gone', async () => {
+  ofDocuments('after the first irreversible effect it returns as a new object, once the old one is gone', async () => {
     const { s, uid } = await withFinalizer()
     await s.drop('a')
     await s.store().commitDeletion(KEY, uid)
@@ -76,7 +77,7 @@ export function deleting(make: MakeSubject): void {
     expect(s.store().get('Node', 'edge-1')?.spec.isolated).toBe(true)
   })
 
-  test('a definition that returned and went again makes no new object', async () => {
+  ofDocuments('a definition that returned and went again makes no new object', async () => {
     const { s, uid } = await withFinalizer()
     await s.drop('a')
     await s.store().commitDeletion(KEY, uid)
@@ -86,7 +87,7 @@ export function deleting(make: MakeSubject): void {
     expect(meta(s)).toBeUndefined()
   })
 
-  test('a deletion that was never asked for cannot be committed', async () => {
+  ofDocuments('a deletion that was never asked for cannot be committed', async () => {
     const { s, uid } = await withFinalizer()
     await s.store().commitDeletion(KEY, uid)
     await s.drop('a')

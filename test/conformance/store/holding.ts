@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { archive, node, pairing } from './documents.ts'
-import type { MakeSubject } from './subject.ts'
+import { documentTest, type MakeSubject, type SourceKind } from './subject.ts'
 
 const NAME = 'cluster-totebox-a-1'
 const image = (sha: string) => ({
@@ -10,7 +10,8 @@ const image = (sha: string) => ({
 })
 
 /** Law 3, and what happens to a source that is wrong in part. */
-export function holding(make: MakeSubject): void {
+export function holding(make: MakeSubject, source: SourceKind): void {
+  const ofDocuments = documentTest(source)
   test('an unreadable source holds everything and says why', async () => {
     const s = await make()
     await s.declare('a', [node('edge-1')])
@@ -24,7 +25,7 @@ export function holding(make: MakeSubject): void {
     expect(s.store().health().unreadable).toBeUndefined()
   })
 
-  test('what can be read again and says the same is no longer called unreadable', async () => {
+  ofDocuments('what can be read again and says the same is no longer called unreadable', async () => {
     const s = await make()
     await s.declare('a', [node('edge-1', { sitee: 1 })])
     await s.start()
@@ -35,7 +36,7 @@ export function holding(make: MakeSubject): void {
     expect(s.store().health().unreadable).toBeUndefined()
   })
 
-  test('a bad document holds its own object at the last good state; the others of its place count', async () => {
+  ofDocuments('a bad document holds its own object at the last good state; the others of its place count', async () => {
     const s = await make()
     await s.declare('a', [node('edge-1'), node('edge-2')])
     await s.start()
@@ -50,7 +51,7 @@ export function holding(make: MakeSubject): void {
     expect(s.store().health().problems).toEqual([])
   })
 
-  test('a place that cannot be read holds all its objects; others may change, and none goes', async () => {
+  ofDocuments('a place that cannot be read holds all its objects; others may change, and none goes', async () => {
     const s = await make()
     await s.declare('a', [node('edge-1'), node('edge-2')])
     await s.declare('b', [node('edge-3')])
@@ -78,7 +79,7 @@ export function holding(make: MakeSubject): void {
     ).toEqual(['edge-1', 'edge-3', 'edge-5'])
   })
 
-  test('a document without a readable name holds what its place last defined', async () => {
+  ofDocuments('a document without a readable name holds what its place last defined', async () => {
     const s = await make()
     await s.declare('a', [node('edge-1'), node('edge-2')])
     await s.start()
@@ -87,7 +88,7 @@ export function holding(make: MakeSubject): void {
     expect(s.store().list('Node')).toHaveLength(2)
   })
 
-  test('an object of an unreadable place is not taken over by another place', async () => {
+  ofDocuments('an object of an unreadable place is not taken over by another place', async () => {
     const s = await make()
     await s.declare('a', [node('edge-1')])
     await s.start()
@@ -104,7 +105,7 @@ export function holding(make: MakeSubject): void {
     expect(s.store().get('Node', 'edge-1')?.spec.isolated).toBe(true)
   })
 
-  test('a name defined twice keeps its last good state, and both places are named', async () => {
+  ofDocuments('a name defined twice keeps its last good state, and both places are named', async () => {
     const s = await make()
     await s.declare('a.yaml', [node('edge-1')])
     await s.start()
@@ -122,7 +123,7 @@ export function holding(make: MakeSubject): void {
     expect(s.store().get('Node', 'edge-1')?.metadata).toMatchObject({ uid: before?.metadata.uid, generation: 2 })
   })
 
-  test('a new name defined twice is nobody’s until one goes', async () => {
+  ofDocuments('a new name defined twice is nobody’s until one goes', async () => {
     const s = await make()
     await s.declare('a', [node('edge-1'), node('edge-1', { isolated: true })])
     await s.start()
@@ -131,7 +132,7 @@ export function holding(make: MakeSubject): void {
     expect(s.store().list('Node')).toHaveLength(1)
   })
 
-  test('an immutable field cannot change; the whole last accepted spec stays', async () => {
+  ofDocuments('an immutable field cannot change; the whole last accepted spec stays', async () => {
     const s = await make()
     await s.declare('a', [archive(NAME)])
     await s.start()
@@ -145,7 +146,7 @@ export function holding(make: MakeSubject): void {
     expect(s.store().health().problems).toEqual([])
   })
 
-  test('what is set once can be added, but neither changed nor taken away', async () => {
+  ofDocuments('what is set once can be added, but neither changed nor taken away', async () => {
     const s = await make()
     await s.declare('a', [pairing('p')])
     await s.start()

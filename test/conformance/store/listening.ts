@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
 import type { NodeStatus } from '../../../api/v1alpha1/node.ts'
 import { node } from './documents.ts'
-import { heard, type MakeSubject } from './subject.ts'
+import { documentTest, heard, type MakeSubject, type SourceKind } from './subject.ts'
 
 const status = (observedGeneration: number): NodeStatus => ({ observedGeneration, conditions: [] })
 
 /** What is told, when, and in which order. */
-export function listening(make: MakeSubject): void {
+export function listening(make: MakeSubject, source: SourceKind): void {
+  const ofDocuments = documentTest(source)
   test('the first reading announces every object once, then that it is whole', async () => {
     const s = await make()
     await s.declare('a', [node('edge-2'), node('edge-1')])
@@ -22,7 +23,7 @@ export function listening(make: MakeSubject): void {
     expect(s.store().health().synced).toBe(true)
   })
 
-  test('a snapshot is in as a whole before anybody hears of a part of it', async () => {
+  ofDocuments('a snapshot is in as a whole before anybody hears of a part of it', async () => {
     const s = await make()
     await s.start()
     const seen: number[] = []
@@ -82,7 +83,7 @@ export function listening(make: MakeSubject): void {
     expect(s.store().get('Node', 'edge-1')).toMatchObject({ status: status(1), spec: { isolated: true } })
   })
 
-  test('what a listener causes comes after what it was told, for every listener', async () => {
+  ofDocuments('what a listener causes comes after what it was told, for every listener', async () => {
     const s = await make()
     await s.start()
     s.store().subscribe((event) => {
@@ -112,7 +113,7 @@ export function listening(make: MakeSubject): void {
     expect(left).toEqual([])
   })
 
-  test('a change of health is told once', async () => {
+  ofDocuments('a change of health is told once', async () => {
     const s = await make()
     await s.start()
     const lines = heard(s.store())

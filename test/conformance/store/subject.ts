@@ -1,3 +1,4 @@
+import { test } from 'vitest'
 import type { Store, StoreEvent } from '../../../controllers/ports/store.ts'
 
 /** A store under test, with a hand on its source. Every verb resolves when the store has seen it. */
@@ -18,6 +19,18 @@ export interface StoreSubject {
 }
 
 export type MakeSubject = () => Promise<StoreSubject>
+
+/**
+ * What a store reads. `documents`: files, judged by the store itself, all of them together, against what it accepted
+ * before. `server`: objects that an API server has judged one by one and keeps; what it does in its own way is tested
+ * in test/kube and listed in docs/kubernetes.md.
+ */
+export type SourceKind = 'documents' | 'server'
+
+/** Registers a test that is about documents only. */
+export function documentTest(source: SourceKind): (name: string, body: () => Promise<void>) => void {
+  return source === 'documents' ? (name, body) => test(name, body) : () => {}
+}
 
 /** A short line for each event, from now on. */
 export function heard(store: Store): string[] {

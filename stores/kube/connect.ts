@@ -1,0 +1,150 @@
+// The real API server, over one keep-alive pool. @kubernetes/client-node reads kubeconfigs and knows how people
+// authenticate (tokens, certificates, exec plugins, service accounts); everything after that is ours. It is large, so
+// it is loaded here and nowhere else.
+import http from 'node:http'
+import https from 'node:https'
+import { StringDecoder } from 'node:string_decoder'
+import type { Clock } from '../../base/clock.ts'
+import { PpnError } from '../../base/errors.ts'
+import type { KubeAnswer, KubeApi, KubeRequest, WatchListener } from './api.ts'
+
+/** Our own patience; the server gives up after 60 s. */
+const ANSWER_WITHIN_MS = 30_000
+/** Watches hold one socket each. */
+const MOST_SOCKETS = 32
+/** One object is at most 1.5 MiB (etcd's request limit); a page of 500 of ours stays far below this. */
+const MOST_BYTES = 64 * 1024 * 1024
+/** A line of a watch holds one object. */
+const LONGEST_LINE = 8 * 1024 * 1024
+
+export interface ConnectOptions {
+  /** Path of a kubeconfig; by default $KUBECONFIG, ~/.kube/config, or the pod's service account, in that order. */
+  kubeconfig?: string
+  /** A context of it other than its current one. */
+  context?: string
+  clock: Clock
+  userAgent: string
+}
+
+export interface Connection extends KubeApi {
+  readonly server: string
+  close(): void
+}
+
+/** Throws KubeConfigUnusable when it names no server. Nothing is sent yet. */
+export async function connectKube(options: ConnectOptions): Promise<Connection> {
+  const { KubeConfig } = await import('@kubernetes/client-node')
+  const config = new KubeConfig()
+  try {
+    if (options.kubeconfig === undefined) config.loadFromDefault()
+    else config.loadFromFile(options.kubeconfig)
+    if (options.context !== undefined) config.setCurrentContext(options.context)
+  } catch (error) {
+    throw new PpnError('KubeConfigUnusable', { why: (error as Error).message }, { cause: error })
+  }
+  const cluster = config.getCurrentCluster()
+  if (!cluster) throw new PpnError('KubeConfigUnusable', { why: `context ${config.getCurrentContext()} is not in it` })
+  const base = new URL(cluster.server)
+  const plain = base.protocol === 'http:'
+  let pool: http.Agent | undefined
+
+  /** Headers anew for each request: tokens are renewed in files and by plugins. */
+  const credentials = async (): Promise<https.RequestOptions> => {
+    const of: https.RequestOptions = { headers: {} }
+    await config.applyToHTTPSOptions(of)
+    if (!cluster.proxyUrl) {
+      const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = of
+      const tls = { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }
+      const shared = { keepAlive: true, maxSockets: MOST_SOCKETS }
+      pool ??= plain ? new http.Agent(shared) : new https.Agent({ ...tls, ...shared })
+      of.agent = pool
+    }
+    return of
+  }
+  const send = async (request: KubeRequest, signal: AbortSignal): Promise<http.IncomingMessage> => {
+    const { headers, auth, agent } = await credentials()
+    const payload = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body))
+    const url = new URL(base.pathname.replace(/\/$/, '') + request.path, base)
+    return new Promise((resolve, reject) => {
+      const outgoing = (plain ? http : https).request(
+        url,
+        {
+          ...{ method: request.method, auth, agent, signal },
+          headers: {
+            ...(headers as http.OutgoingHttpHeaders),
+            'user-agent': options.userAgent,
+            accept: 'application/json',
+            ...(payload && {
+              'content-type': request.contentType ?? 'application/json',
+              'content-length': payload.length,
+            }),
+          },
+        },
+        resolve,
+      )
+      outgoing.once('error', reject)
+      outgoing.end(payload)
+    })
+  }
+  const answerOf = async (response: http.IncomingMessage): Promise<KubeAnswer> => {
+    const parts: Buffer[] = []
+    let bytes = 0
+    for await (const part of response as AsyncIterable<Buffer>) {
+      bytes += part.length
+      if (bytes > MOST_BYTES) throw new PpnError('KubeAnswerTooLong', { limit: MOST_BYTES })
+      parts.push(part)
+    }
+    return { ...head(response), body: jsonOf(Buffer.concat(parts).toString('utf8')) }
+  }
+
+  return {
+    server: cluster.server,
+    close: () => pool?.destroy(),
+    async request(request) {
+      const late = new AbortController()
+      const why = new PpnError('KubeTimedOut', { server: cluster.server, ms: ANSWER_WITHIN_MS })
+      const timer = options.clock.after(ANSWER_WITHIN_MS, () => late.abort(why))
+      try {
+        const signal = request.signal ? AbortSignal.any([request.signal, late.signal]) : late.signal
+        return await answerOf(await send(request, signal))
+      } catch (error) {
+        throw late.signal.aborted ? why : error
+      } finally {
+        timer.cancel()
+      }
+    },
+    async watch(path, on, signal) {
+      const response = await send({ method: 'GET', path }, signal)
+      if (response.statusCode !== 200) return answerOf(response)
+      on.open()
+      await readLines(response, on)
+      return { ...head(response), body: {} }
+    },
+  }
+}
+
+function head(response: http.IncomingMessage): Pick<KubeAnswer, 'status' | 'retryAfterS'> {
+  const seconds = Number(response.headers['retry-after'])
+  const status = response.statusCode ?? 0
+  return Number.isFinite(seconds) && seconds >= 0 ? { status, retryAfterS: seconds } : { status }
+}
+
+/** What is no JSON (a proxy's error page) stays text. */
+function jsonOf(text: string): Record<string, unknown> {
+  try {
+    const parsed: unknown = JSON.parse(text)
+    if (typeof parsed === 'object' && parsed !== null) return parsed as Record<string, unknown>
+  } catch {}
+  return text === '' ? {} : { message: text.slice(0, 500) }
+}
+
+async function readLines(response: http.IncomingMessage, on: WatchListener): Promise<void> {
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
+  for await (const part of response as AsyncIterable<Buffer>) {
+    const lines = (rest + decoder.write(part)).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) if (line !== '') on.event(JSON.parse(line))
+    if (rest.length > LONGEST_LINE) throw new PpnError('KubeAnswerTooLong', { limit: LONGEST_LINE })
+  }
+}

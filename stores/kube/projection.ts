@@ -1,0 +1,75 @@
+// From what the API server holds to what a store hands out: parsed, and without what nobody here reads.
+import { isDeepStrictEqual } from 'node:util'
+import type { Issue } from '../../api/issues.ts'
+import { API_VERSION, type Kind, keyOf, type ObjectKey, type ObjectMeta } from '../../api/meta.ts'
+import { parseObject } from '../../api/parse.ts'
+import type { AnyObject } from '../../api/v1alpha1/index.ts'
+import { type RawObject, rawObject, revisionOf } from './raw.ts'
+
+export interface Projected {
+  kind: Kind
+  key: ObjectKey
+  /** Resource version as a number. */
+  revision: number
+  metadata: ObjectMeta
+  status: unknown
+  /** Parsed and defaulted; undefined when our schema refuses the object, and `issues` say why. */
+  spec?: AnyObject['spec']
+  issues: readonly Issue[]
+}
+
+/** kubectl's own memory of a whole object: as long as the object, and of no use here. */
+const UNREAD_ANNOTATION = 'kubectl.kubernetes.io/last-applied-configuration'
+
+function metadataOf({ metadata }: RawObject): ObjectMeta {
+  const { [UNREAD_ANNOTATION]: _, ...annotations } = metadata.annotations ?? {}
+  const { name, namespace, uid, resourceVersion, creationTimestamp, deletionTimestamp } = metadata
+  return {
+    name,
+    ...(namespace !== undefined && { namespace }),
+    uid,
+    generation: metadata.generation ?? 1,
+    resourceVersion,
+    creationTimestamp,
+    ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    finalizers: metadata.finalizers ?? [],
+    labels: metadata.labels ?? {},
+    annotations,
+  }
+}
+
+/** Throws a ZodError on what is no object of the API at all. */
+export function project(kind: Kind, plain: unknown): Projected {
+  const raw = rawObject.parse(plain)
+  const metadata = metadataOf(raw)
+  const { name, namespace, labels, annotations } = metadata
+  const read = parseObject({
+    ...{ apiVersion: API_VERSION, kind, spec: raw.spec },
+    metadata: { name, ...(namespace !== undefined && { namespace }), labels, annotations },
+  })
+  return {
+    kind,
+    key: keyOf(kind, name, namespace),
+    revision: revisionOf(metadata.resourceVersion),
+    metadata,
+    status: raw.status,
+    ...(read.type === 'object' && { spec: read.draft.spec }),
+    issues: read.type === 'invalid' ? read.issues : [],
+  }
+}
+
+/** The object that readers get. One that our schema refuses keeps the spec and the generation it had. */
+export function asObject({ kind, metadata, spec, status }: Projected, before?: AnyObject): AnyObject | undefined {
+  const held = before?.metadata.uid === metadata.uid ? before : undefined
+  const good = spec ?? held?.spec
+  if (good === undefined) return undefined
+  const generation = spec === undefined ? (held?.metadata.generation ?? 0) : metadata.generation
+  const object = { kind, metadata: { ...metadata, generation }, spec: good }
+  return (status === undefined ? object : { ...object, status }) as AnyObject
+}
+
+/** Whether a reader would see no difference, the resource version aside: managed fields move without anybody. */
+export function sameToReaders(a: AnyObject, b: AnyObject): boolean {
+  const bare = ({ metadata: { resourceVersion: _, ...metadata }, ...rest }: AnyObject) => ({ ...rest, metadata })
+  return isDeepStrictEqual(bare(a), bare(b))
+}
