@@ -1,6 +1,6 @@
 // The one way to run another program to its end. Long-lived ones (QEMU, wireguard-go) have their own spawn, because
 // they must outlive us.
-import { execa } from 'execa'
+import { spawn } from 'node:child_process'
 import { PpnError } from './errors.ts'
 
 export interface RunOptions {
@@ -33,31 +33,74 @@ const TIMEOUT_MS = 10_000
 /** `wg show dump` of a hub with 254 peers is 50 kB. */
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024
 
+/** By node:child_process and nothing around it: 5 MiB of an agent's memory were a library's. */
 export function systemProcesses(): Processes {
   return {
     async run(command, args, options = {}) {
-      const timeoutMs = options.timeoutMs ?? TIMEOUT_MS
-      options.signal?.throwIfAborted()
-      const result = await execa(command, args, {
-        reject: false,
-        stripFinalNewline: false,
-        maxBuffer: MAX_OUTPUT_BYTES,
-        timeout: timeoutMs,
-        killSignal: 'SIGKILL',
-        ...(options.input !== undefined ? { input: options.input } : { stdin: 'ignore' as const }),
-        ...(options.env && { env: options.env }),
-        ...(options.cwd !== undefined && { cwd: options.cwd }),
-        ...(options.signal && { cancelSignal: options.signal }),
-      })
-      options.signal?.throwIfAborted()
-      if (result.timedOut) throw new PpnError('ProgramTimedOut', { command, ms: timeoutMs })
-      if (result.exitCode !== undefined) {
-        return { exitCode: result.exitCode, stdout: String(result.stdout ?? ''), stderr: String(result.stderr ?? '') }
-      }
-      if (result.code === 'ENOENT') throw new PpnError('ProgramMissing', { command })
-      throw new PpnError('ProgramKilled', { command, signal: result.signal ?? result.code ?? 'unknown' })
+      const { timeoutMs = TIMEOUT_MS, signal } = options
+      signal?.throwIfAborted()
+      const ended = await runToEnd(command, args, { ...options, timeoutMs })
+      signal?.throwIfAborted()
+      if (ended.late) throw new PpnError('ProgramTimedOut', { command, ms: timeoutMs })
+      if (ended.error?.code === 'ENOENT') throw new PpnError('ProgramMissing', { command })
+      const { exitCode, stdout, stderr } = ended
+      if (exitCode !== null) return { exitCode, stdout, stderr }
+      throw new PpnError('ProgramKilled', { command, signal: ended.signal ?? ended.error?.code ?? 'unknown' })
     },
   }
+}
+
+interface Ended extends Omit<Ran, 'exitCode'> {
+  exitCode: number | null
+  signal: NodeJS.Signals | null
+  /** We killed it after its time. */
+  late: boolean
+  error?: NodeJS.ErrnoException
+}
+
+function runToEnd(command: string, args: string[], options: RunOptions & { timeoutMs: number }): Promise<Ended> {
+  const { input, env, cwd, timeoutMs, signal } = options
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      ...(env && { env: { ...process.env, ...env } }),
+      ...(cwd !== undefined && { cwd }),
+    })
+    const said: Record<'stdout' | 'stderr', Buffer[]> = { stdout: [], stderr: [] }
+    let bytes = 0
+    let late = false
+    let error: NodeJS.ErrnoException | undefined
+    const kill = () => {
+      child.kill('SIGKILL')
+      // Whom it started may hold the other ends for ever.
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+    }
+    const timer = setTimeout(() => {
+      late = true
+      kill()
+    }, timeoutMs)
+    signal?.addEventListener('abort', kill, { once: true })
+    for (const name of ['stdout', 'stderr'] as const)
+      child[name]?.on('data', (chunk: Buffer) => {
+        bytes += chunk.length
+        if (bytes <= MAX_OUTPUT_BYTES) said[name].push(chunk)
+        else kill()
+      })
+    // A program that reads none of its input is no failure of ours.
+    child.stdin?.on('error', () => {}).end(input)
+    child.once('error', (failed: NodeJS.ErrnoException) => {
+      error = failed
+      if (child.pid === undefined) end(null, null)
+    })
+    const end = (exitCode: number | null, by: NodeJS.Signals | null) => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', kill)
+      const text = (name: 'stdout' | 'stderr') => Buffer.concat(said[name]).toString()
+      resolve({ exitCode, signal: by, late, stdout: text('stdout'), stderr: text('stderr'), ...(error && { error }) })
+    }
+    child.once('close', end)
+  })
 }
 
 /** `run`, for a program whose failure is ours: rejects with PpnError ProgramFailed, its last words included. */

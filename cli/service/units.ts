@@ -17,7 +17,7 @@ export interface InstalledFile {
 }
 
 /** V8 would let the young generation grow to 16 MiB in an idle process: 9 MiB resident for nothing. */
-const NODE_FLAGS = '--max-semi-space-size=1'
+export const NODE_FLAGS = '--max-semi-space-size=1'
 const quoted = (word: string) =>
   /[\s"'\\$%]/.test(word) ? `"${word.replace(/[\\"$%]/g, (c) => (c === '$' || c === '%' ? c + c : `\\${c}`))}"` : word
 const steps = ({ systemd = 0 }: Installation) => (systemd >= 254 ? 'RestartSteps=6\nRestartMaxDelaySec=60s\n' : '')
