@@ -92,7 +92,7 @@ export function holdingEndpoint(options: EndpointOptions): HoldingEndpoint {
       const onData = (chunk: Uint8Array) => {
         const room = FRAME_BYTES + 1 - held.length
         held = new Uint8Array(Buffer.concat([held, chunk.subarray(0, room)]))
-        if (held.length > FRAME_BYTES || !PREFIX.every((byte, i) => i >= held.length || held[i] === byte)) return deaf()
+        if (!PREFIX.every((byte, i) => i >= held.length || held[i] === byte)) return deaf()
         if (held.length < FRAME_BYTES) return
         const claim = readClaim(held.subarray(PREFIX.length))
         if (!claim || !mayAnswer() || !blessed(claim)) return deaf()

@@ -111,7 +111,10 @@ export async function runGenesis(options: GenesisOptions, signal: AbortSignal): 
     confirmed = authorityFingerprint
     return 'person'
   }
+  const taking = new AbortController()
   const take = async (bundle: string, authorityFingerprint: string) => {
+    // The mesh needs the port that beacons are heard at.
+    taking.abort(new Error('a bundle has come'))
     try {
       await options.take(bundle, authorityFingerprint)
       done()
@@ -175,7 +178,14 @@ export async function runGenesis(options: GenesisOptions, signal: AbortSignal): 
       log.info({ ...found }, 'an authority makes itself heard; this machine offers to join it')
       offers.add(found)
     }
-    await scan({ clock, listen: network.hear, onFound }, over).finally(() => over.aborted || raise(false))
+    const until = AbortSignal.any([over, taking.signal])
+    try {
+      await scan({ clock, listen: network.hear, onFound }, until)
+    } catch (error) {
+      if (!until.aborted) throw error
+    } finally {
+      await raise(false)
+    }
   }
   const look = async () => {
     while (!(await options.enrolled())) {

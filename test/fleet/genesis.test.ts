@@ -205,6 +205,7 @@ test('a claim is no join: whoever calls the pairing port with its code and rende
   await switchOn()
   const { attemptJoin } = await import('../../agent/pairing/attempt.ts')
   await claim({ address: '198.51.100.99', code: code() })
+  await fleet.until(() => message().includes('cannot be reached'))
   const connection = await fleet.network.transport().connect('198.51.100.8', PAIRING_ADDRESS, PAIRING, stop.signal)
   let outcome: object | undefined
   void attemptJoin(
