@@ -16,11 +16,11 @@ import { type Metrics, noMetrics } from '../metrics.ts'
 import type { Roster, RosterEntry } from '../roster.ts'
 import type { NodeKeyRing } from '../term/node-keys.ts'
 import type { Reign } from '../term/reign.ts'
+import { atOnce, type BroadcastResult } from './at-once.ts'
 import { copySender } from './copy-sender.ts'
 import type { NodeFacts } from './delivery.ts'
 import { packetEncoder } from './packet-encoder.ts'
 import { commandPlanner, type Packet, type Times } from './planner.ts'
-import { BURST_MS } from './schedule.ts'
 
 /** Packets sent in one turn of the event loop, under one look at the brake. */
 const BATCH = 256
@@ -53,13 +53,6 @@ export interface CommandSenderOptions {
   port: number
   /** A node is about to be severed outside any deletion: durable when resolved. */
   noteSever?(node: string): Promise<void>
-}
-
-interface BroadcastResult {
-  /** Nodes that the packet was sent to. */
-  sent: string[]
-  /** Nodes that it was not sent to, and why. */
-  held: { node: string; reason: string }[]
 }
 
 export interface CommandSender extends Commands {
@@ -179,55 +172,7 @@ export async function startCommandSender(options: CommandSenderOptions, signal: 
     })
   }
 
-  /** The second and third packet of what is sent outside any delivery: the same bytes under the same term. */
-  const repeatLater = (packets: readonly Packet[], throughBrake: boolean): void => {
-    const term = reign.term()
-    for (const ms of BURST_MS.slice(1)) {
-      clock.after(ms, async () => {
-        if (!throughBrake && !(await brake.guard())) return
-        if (signal.aborted || reign.term() !== term) return
-        for (const packet of packets) {
-          const repeated = planner.repeat(packet, throughBrake)
-          if (repeated) emit(repeated)
-        }
-      })
-    }
-  }
-  /** Before the listening is over nothing is sent, whoever asks: only then is it known whether this is a reign. */
-  const listened = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      if (reign.phase() !== 'Listening') return resolve()
-      const stop = reign.subscribe(() => {
-        if (reign.phase() === 'Listening') return
-        stop()
-        resolve()
-      })
-      signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-    })
-  const sever = async (node: string, throughBrake: boolean): Promise<void> => {
-    const entry = roster.get(node)
-    if (entry && (entry.hub || entry.address === options.address)) throw new PpnError('SeverRefused', { node })
-    if (throughBrake) await audit.durable('command', { op: 'SEVER', node, throughBrake })
-    else if (!(await brake.guard())) throw new PpnError('CommandHeld', { node, reason: 'Braked' })
-    if (throughBrake) await listened()
-    if (throughBrake && reign.phase() === 'Superseded') throw new PpnError('SeverSuperseded', { node })
-    await options.noteSever?.(node)
-    const packet = planner.sever(node, times(), throughBrake)
-    if (typeof packet === 'string') throw new PpnError('CommandHeld', { node, reason: packet })
-    emit(packet)
-    auditPacket(packet, throughBrake ? { throughBrake } : {})
-    repeatLater([packet], throughBrake)
-  }
-  const broadcast: CommandSender['broadcast'] = async (op, value, nodes) => {
-    const free = await brake.guard()
-    if (!free || signal.aborted) return { sent: [], held: nodes.map((node) => ({ node, reason: 'Braked' })) }
-    const { packets, held } = planner.broadcast(op, value, nodes, times())
-    for (const packet of packets) emit(packet)
-    const sent = packets.map((packet) => packet.node)
-    if (sent.length > 0) audit.record('command', { op: opName(op), to: sent, value, term: reign.term() })
-    if (op !== OP.PING) repeatLater(packets, false)
-    return { sent, held }
-  }
+  const { broadcast, sever } = atOnce({ ...options, planner, times, emit, auditPacket }, signal)
 
   const wake = (node: string): void => {
     planner.wake(node, clock.monotonic())
