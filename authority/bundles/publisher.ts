@@ -1,5 +1,5 @@
-// Declares, gives revisions, publishes, repairs. The deciding is in rollout.ts, the switching together in batch.ts,
-// the pushing in delivery.ts. Guarantees:
+// Declares, gives revisions, publishes, repairs. The deciding is in rollout.ts, the revisions in revising.ts, the
+// switching together in batch.ts, what is due for a node in steering.ts, the pushing in delivery.ts. Guarantees:
 // - a revision is durable before anything carries it, and N+1 is pushed only after APPLY N has gone out;
 // - a content equal by digest to what telemetry shows applied is not published, also not after a restart (law 6);
 // - the brake is asked before every push and every APPLY (law 12), and each publication is audited.
@@ -16,21 +16,14 @@ import { above } from '../allocation/above.ts'
 import type { Keys } from '../keys/keys.ts'
 import { type ApplyResult, batchRunner } from './batch.ts'
 import { delivery } from './delivery.ts'
-import { BATCH_IDLE_MS, BATCH_MAX_MS, BRAKE_LOOK_MS, REVISION_SPACING_MS } from './limits.ts'
-import { allot, bundleStateOf, isUnread, type NodeState, nodeState, targetOf } from './node-state.ts'
+import { BATCH_IDLE_MS, BATCH_MAX_MS } from './limits.ts'
+import { bundleStateOf, isUnread, type NodeState, nodeState, targetOf } from './node-state.ts'
 import type { PushBundle } from './push.ts'
 import { rolloutRecords } from './records.ts'
-import {
-  type Allotted,
-  isRepaired,
-  nextStep,
-  type OnReceiptNeed,
-  type Seen,
-  type Step,
-  seenIn,
-  stageOf,
-} from './rollout.ts'
+import { type RevisingOptions, revising } from './revising.ts'
+import { type Allotted, nextStep, type OnReceiptNeed, type Seen, type Step, seenIn, stageOf } from './rollout.ts'
 import { bundleSealer } from './sealer.ts'
+import { steering } from './steering.ts'
 import { batchWindow } from './window.ts'
 
 export interface PublisherOptions {
@@ -85,18 +78,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const expected = new Set(options.lastConnected ?? [])
   /** Nodes whose target has no revision yet. */
   const changed = new Set<string>()
-  /** Revisions are given one after the other. */
-  let revising: Promise<void> = Promise.resolve()
-  /** Clock.monotonic() of the last APPLY, and who waits for the spacing after it. */
-  let closedMs = Number.NEGATIVE_INFINITY
-  let spacing = false
   let braked = false
   let startedMs = clock.now()
   let running: AbortSignal | undefined
 
   const isRunning = (): boolean => running !== undefined && !running.aborted
   const seen = (node: string): Seen => seenIn(fleet.view(node), versions)
-  const window = batchWindow(clock, BATCH_IDLE_MS, BATCH_MAX_MS, () => void reviseOpenly())
+  const window = batchWindow(clock, BATCH_IDLE_MS, BATCH_MAX_MS, () => void revise.openly())
   const seal = bundleSealer({ registry, keys: options.keys, term: reign.term, versions })
   const deliver = delivery({
     clock,
@@ -134,6 +122,20 @@ export function createPublisher(options: PublisherOptions): Publisher {
     onClose,
   })
 
+  const { consider, rest, cancelAttempt } = steering({
+    clock,
+    nodes,
+    isRunning,
+    seen,
+    stepFor,
+    deliver,
+    attempt: (node, state) => attempt(node, state, state.tries + 1),
+  })
+  const revise = revising({
+    ...{ clock, log, records, registry, nodes, changed, isRunning, seen, prior, save, onGiven },
+    isOpen: () => batch.isOpen(),
+  })
+
   function stateOf(node: string): NodeState {
     let state = nodes.get(node)
     if (!state) {
@@ -144,8 +146,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
   }
 
   /** The record, unless it is another machine's: the name was enrolled anew. */
-  const prior = (node: string, state: NodeState): Allotted | undefined =>
-    state.allotted?.enrolmentId === registry.of(node)?.enrolmentId ? state.allotted : undefined
+  function prior(node: string, state: NodeState): Allotted | undefined {
+    return state.allotted?.enrolmentId === registry.of(node)?.enrolmentId ? state.allotted : undefined
+  }
 
   /** The record of the present target. */
   function current(node: string, state: NodeState): Allotted | undefined {
@@ -202,56 +205,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
   // ---- revisions
 
-  async function reviseOpenly(): Promise<void> {
-    if (!isRunning()) return
-    const waitMs = closedMs + REVISION_SPACING_MS - clock.monotonic()
-    if (waitMs > 0) {
-      if (spacing) return
-      spacing = true
-      clock.after(waitMs, () => {
-        spacing = false
-        void reviseOpenly()
-      })
-      return
-    }
-    try {
-      await revise()
-    } catch (error) {
-      log.error({ error: String(error) }, 'no revision could be given; nothing is published')
-      clock.after(BRAKE_LOOK_MS, () => void reviseOpenly())
-    }
-  }
-
-  function revise(): Promise<void> {
-    const run = revising.then(reviseNow)
-    revising = run.catch(() => undefined)
-    return run
-  }
-
-  /** Gives whatever has changed one revision, and opens its batch. */
-  async function reviseNow(): Promise<void> {
-    // N+1 comes after APPLY N; `onClose` looks again.
-    if (batch.isOpen()) return
-    const turn = [...changed].flatMap((node) => {
-      const state = nodes.get(node)
-      const enrolment = registry.of(node)
-      return state?.target && enrolment
-        ? [{ node, state, target: state.target, enrolmentId: enrolment.enrolmentId }]
-        : []
-    })
-    if (turn.length === 0) return
-    const revision = await records.next()
-    const given = turn.map(({ node, state, target, enrolmentId }) => {
-      const about = { revision, enrolmentId, nowMs: clock.now() }
-      return { node, state, target, allotted: allot(state, target, about, prior(node, state), seen(node)) }
-    })
-    await Promise.all(given.flatMap(({ node, state, allotted }) => saveNew(node, state.allotted, allotted)))
-
-    // From here to the open batch nothing waits: no node is looked at between the two.
-    for (const { node, state, target, allotted } of given) {
-      state.allotted = allotted
-      state.given = target
-      state.fault = undefined
+  function onGiven(revision: Revision, given: Parameters<RevisingOptions['onGiven']>[1]): void {
+    for (const { node, state } of given) {
       if (current(node, state)) changed.delete(node)
       rest(state)
     }
@@ -264,17 +219,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
     if (isRunning()) batch.check()
   }
 
-  /** Only what is part of the content must be durable before it is published (records.ts). */
-  function saveNew(node: string, before: Allotted | undefined, allotted: Allotted): Promise<void>[] {
-    const saved = save(node, allotted)
-    const content = before?.attempt !== allotted.attempt || before.minSequence !== allotted.minSequence
-    if (content && (allotted.attempt > 0 || allotted.minSequence)) return [saved]
-    saved.catch(() => {})
-    return []
-  }
-
   function onClose(revision: Revision, members: ReadonlySet<string>): void {
-    closedMs = clock.monotonic()
+    revise.closed()
     expected.clear()
     records
       .told(revision)
@@ -284,7 +230,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       if (state) state.appliedMs = clock.monotonic()
       consider(node)
     }
-    if (changed.size > 0) void reviseOpenly()
+    if (changed.size > 0) void revise.openly()
   }
 
   /** A crash between a revision and its APPLY: whoever shows it staged, and whose content is still wanted, is told. */
@@ -317,47 +263,6 @@ export function createPublisher(options: PublisherOptions): Publisher {
       nowMs: clock.monotonic(),
       authorityStartedMs: startedMs,
     })
-  }
-
-  /** Does what is due for a node, or sets its timer. Harmless at any time. */
-  function consider(node: string): void {
-    const state = nodes.get(node)
-    if (!state || !isRunning()) return
-    if (state.repair && isRepaired(state.repair, state.allotted, seen(node))) state.repair = undefined
-    const step = stepFor(node, state)
-    state.timer?.cancel()
-    state.timer = step.do === 'wait' ? clock.after(step.ms, () => consider(node)) : undefined
-    if (step.do === 'attempt') attemptLater(node, state, step.ms)
-    else cancelAttempt(state)
-    if (step.do === 'push' && !state.pushing) void publish(node, state)
-  }
-
-  async function publish(node: string, state: NodeState): Promise<void> {
-    state.pushing = new AbortController()
-    await deliver(node, state, state.pushing.signal)
-    state.pushing = undefined
-    if (nodes.get(node) === state) consider(node)
-  }
-
-  /** Calls off what is under way, and forgets failed pushes: the content is another, or the node is. */
-  function rest(state: NodeState): void {
-    state.pushing?.abort()
-    state.timer?.cancel()
-    cancelAttempt(state)
-    state.pushes = 0
-    state.nextPushMs = 0
-  }
-
-  function attemptLater(node: string, state: NodeState, ms: number): void {
-    state.attemptTimer ??= clock.after(ms, () => {
-      state.attemptTimer = undefined
-      if (nodes.get(node) === state && stepFor(node, state).do === 'attempt') attempt(node, state, state.tries + 1)
-    })
-  }
-
-  function cancelAttempt(state: NodeState): void {
-    state.attemptTimer?.cancel()
-    state.attemptTimer = undefined
   }
 
   /** Attempts only count up, so that no content ever meets an old refusal of its own; the field is a byte. */
@@ -454,7 +359,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     async firstBundle(node) {
       while (changed.has(node) && registry.of(node)) {
         if (batch.isOpen()) await clock.sleep(BATCH_MAX_MS)
-        else await revise()
+        else await revise.now()
       }
       const found = nodes.get(node)
       const allotted = found && current(node, found)
