@@ -96,7 +96,6 @@ export const METRICS = {
     label: {
       name: 'reason',
       values: [
-        'TooManyOpen',
         'TooManyFromSource',
         'TooFast',
         'TooSlow',

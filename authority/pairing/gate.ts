@@ -3,9 +3,14 @@
 import type { Clock } from '../../base/clock.ts'
 
 export const GATE = {
-  /** Connections that have not confirmed the code, in all. */
+  /**
+   * Connections that have said nothing yet; each is a socket and a timer. When there are more, the oldest goes: so many
+   * arrivals pass before the first message of an honest one has to be here.
+   */
+  waiting: 512,
+  /** Connections whose first message was answered and that have not confirmed the code. */
   open: 64,
-  /** ... and from one source: an IPv4 address or an IPv6 /64. */
+  /** Of both, from one source: an IPv4 address or an IPv6 /64. */
   openPerSource: 4,
   /** First messages that are answered, a second; bursts of twice as many. */
   hellosPerSecond: 25,
@@ -14,22 +19,25 @@ export const GATE = {
   handshakeMs: 10_000,
 } as const
 
-export type GateRefusal = 'TooManyOpen' | 'TooManyFromSource' | 'TooFast'
+export type GateRefusal = 'TooManyFromSource' | 'TooFast'
 
 export interface Place {
   source: string
-  /** Ends this connection: another source needs the room. */
+  /** Ends this connection: another one needs the room. */
   evict(): void
 }
 
 export interface Gate {
-  /** Undefined: come in. A full house makes room by sending away the oldest of the source that holds most. */
+  /** Undefined: come in, and say something. A full room sends away who has been silent longest. */
   enter(place: Place): GateRefusal | undefined
-  /** May this source's first message be answered now? */
-  mayGreet(source: string): boolean
+  /**
+   * May its first message be answered? Undefined: yes; it stands among those that speak then, of whom, when there is no
+   * room, the oldest of the source that holds most is sent away.
+   */
+  greet(place: Place): GateRefusal | undefined
   /** The connection is gone, or has confirmed the code: it counts no more. */
   leave(place: Place): void
-  open(): number
+  open(): { waiting: number; speaking: number }
 }
 
 /** IPv6 hosts own a /64: they are one source. IPv4 mapped into IPv6 is IPv4. */
@@ -55,12 +63,13 @@ interface Bucket {
 }
 
 export function createGate(clock: Clock): Gate {
-  /** In the order they came. */
-  const places = new Set<Place>()
+  /** Both in the order they came. */
+  const waiting = new Set<Place>()
+  const speaking = new Set<Place>()
+  const counts = new Map<string, number>()
   const everyone: Bucket = { tokens: 2 * GATE.hellosPerSecond, atMs: clock.monotonic() }
   const buckets = new Map<string, Bucket>()
 
-  const countOf = (source: string) => [...places].filter((place) => place.source === source).length
   const fill = (bucket: Bucket, perSecond: number) => {
     const now = clock.monotonic()
     bucket.tokens = Math.min(2 * perSecond, bucket.tokens + ((now - bucket.atMs) / 1000) * perSecond)
@@ -73,37 +82,50 @@ export function createGate(clock: Clock): Gate {
       if (bucket.tokens >= 2 * GATE.hellosPerSecondPerSource) buckets.delete(source)
     }
   }
+  const mayGreet = (source: string): boolean => {
+    if (buckets.size > 4 * GATE.open) forget()
+    const own = buckets.get(source) ?? { tokens: 2 * GATE.hellosPerSecondPerSource, atMs: clock.monotonic() }
+    fill(own, GATE.hellosPerSecondPerSource)
+    fill(everyone, GATE.hellosPerSecond)
+    if (own.tokens < 1 || everyone.tokens < 1) return false
+    buckets.set(source, own)
+    own.tokens -= 1
+    everyone.tokens -= 1
+    return true
+  }
   const crowd = (): Place | undefined => {
-    const counts = new Map<string, number>()
-    for (const { source } of places) counts.set(source, (counts.get(source) ?? 0) + 1)
-    const most = Math.max(...counts.values())
-    return [...places].find(({ source }) => counts.get(source) === most)
+    const most = Math.max(...[...speaking].map(({ source }) => counts.get(source) ?? 0))
+    return [...speaking].find(({ source }) => counts.get(source) === most)
+  }
+  const leave = (place: Place) => {
+    if (!waiting.delete(place) && !speaking.delete(place)) return
+    const left = (counts.get(place.source) ?? 1) - 1
+    if (left > 0) counts.set(place.source, left)
+    else counts.delete(place.source)
+  }
+  const sendAway = (place: Place | undefined) => {
+    if (!place) return
+    leave(place)
+    place.evict()
   }
 
   return {
     enter(place) {
-      if (countOf(place.source) >= GATE.openPerSource) return 'TooManyFromSource'
-      if (places.size >= GATE.open) {
-        const oldest = crowd()
-        if (!oldest || oldest.source === place.source) return 'TooManyOpen'
-        places.delete(oldest)
-        oldest.evict()
-      }
-      places.add(place)
+      const here = counts.get(place.source) ?? 0
+      if (here >= GATE.openPerSource) return 'TooManyFromSource'
+      if (waiting.size >= GATE.waiting) sendAway(waiting.values().next().value)
+      waiting.add(place)
+      counts.set(place.source, here + 1)
       return undefined
     },
-    mayGreet(source) {
-      if (buckets.size > 4 * GATE.open) forget()
-      const own = buckets.get(source) ?? { tokens: 2 * GATE.hellosPerSecondPerSource, atMs: clock.monotonic() }
-      buckets.set(source, own)
-      fill(own, GATE.hellosPerSecondPerSource)
-      fill(everyone, GATE.hellosPerSecond)
-      if (own.tokens < 1 || everyone.tokens < 1) return false
-      own.tokens -= 1
-      everyone.tokens -= 1
-      return true
+    greet(place) {
+      if (!waiting.has(place) || !mayGreet(place.source)) return 'TooFast'
+      if (speaking.size >= GATE.open) sendAway(crowd())
+      waiting.delete(place)
+      speaking.add(place)
+      return undefined
     },
-    leave: (place) => void places.delete(place),
-    open: () => places.size,
+    leave,
+    open: () => ({ waiting: waiting.size, speaking: speaking.size }),
   }
 }

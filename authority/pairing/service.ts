@@ -6,6 +6,7 @@ import type { RandomBytes } from '../../base/random.ts'
 import type { Connection, Transport } from '../../base/transport.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Desk } from './desk.ts'
+import { firstWord } from './first-word.ts'
 import { createGate, type Place, sourceOf } from './gate.ts'
 import { runSession, type SessionEnd } from './session.ts'
 
@@ -27,39 +28,49 @@ export interface PairingServiceOptions {
 export async function startPairingService(options: PairingServiceOptions, signal: AbortSignal): Promise<void> {
   const { clock, log, metrics } = options
   const gate = createGate(clock)
-  const sessions = new Set<{ end(why: SessionEnd): void }>()
+  const open = new Set<{ end(why: 'HungUp'): void }>()
   const refused = (reason: string) => metrics.count('ppn_pairing_refused_total', reason)
 
   const accept = (connection: Connection) => {
     const from = connection.remoteAddress.replace(/^::ffff:(?=\d+\.)/i, '')
-    const source = sourceOf(from)
-    let session: { end(why: SessionEnd): void } | undefined
-    const place: Place = { source, evict: () => session?.end('TooSlow') }
+    /** Whatever the connection is in the hands of. */
+    let holder: { end(why: 'TooSlow' | 'HungUp'): void } | undefined
+    const place: Place = { source: sourceOf(from), evict: () => holder?.end('TooSlow') }
     const refusal = gate.enter(place)
     if (refusal) {
       refused(refusal)
       return connection.destroy()
     }
-    session = runSession({
-      ...options,
-      connection,
-      from,
-      mayGreet: () => gate.mayGreet(source),
-      confirmed: () => gate.leave(place),
-      ended(why) {
-        gate.leave(place)
-        if (session) sessions.delete(session)
-        if (why !== undefined) refused(why)
-        log.info({ from, ended: why ?? 'Approved' }, 'a pairing connection ended')
-      },
-    })
-    sessions.add(session)
+    const hold = (next: typeof holder) => {
+      if (holder) open.delete(holder)
+      holder = next
+      if (holder) open.add(holder)
+    }
+    const ended = (why: SessionEnd | undefined, known: boolean) => {
+      over = true
+      gate.leave(place)
+      hold(undefined)
+      if (why !== undefined) refused(why)
+      // A stranger can come a thousand times a second, and is to be counted, not written down.
+      log[known ? 'info' : 'debug']({ from, ended: why ?? 'Approved' }, 'a pairing connection ended')
+    }
+    let over = false
+    const spoke = (first: Uint8Array) => {
+      const session = runSession({
+        ...options,
+        ...{ connection, from, first, ended },
+        mayGreet: () => gate.greet(place) === undefined,
+        confirmed: () => gate.leave(place),
+      })
+      if (!over) hold(session)
+    }
+    hold(firstWord(connection, clock, { spoke, ended: (why) => ended(why, false) }))
   }
   const listener = await options.transport.listen(options.address, options.port, accept)
   signal.addEventListener(
     'abort',
     () => {
-      for (const session of [...sessions]) session.end('HungUp')
+      for (const one of [...open]) one.end('HungUp')
       void listener.close()
     },
     { once: true },

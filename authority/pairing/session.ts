@@ -31,6 +31,8 @@ export type SessionEnd =
 
 /** Room for a first bundle on a slow line. */
 const DRAIN_MS = 30_000
+/** Room for the one byte that says no to a stranger. */
+const REFUSAL_DRAIN_MS = 2_000
 
 /** A claim (section 7.5): the authority has dialled, for this Pairing. */
 export interface OwnCall {
@@ -44,6 +46,8 @@ export interface OwnCall {
 export interface SessionOptions {
   connection: Connection
   call?: OwnCall
+  /** What has come in already. */
+  first?: Uint8Array
   /** As the operator sees it. */
   from: string
   clock: Clock
@@ -56,8 +60,8 @@ export interface SessionOptions {
   confirmed(): void
   /** Armored; rejects while there is none yet. */
   firstBundle(nodeName: string, signal: AbortSignal): Promise<string>
-  /** Undefined: the machine was given its bundle. */
-  ended(why: SessionEnd | undefined): void
+  /** `why` undefined: the machine was given its bundle. `known`: it was about an open ceremony. */
+  ended(why: SessionEnd | undefined, known: boolean): void
 }
 
 /** Runs until the connection ends; `end` may be called at any time. */
@@ -70,6 +74,8 @@ export function runSession(options: SessionOptions): { end(why: SessionEnd): voi
   let nodeName = call?.nodeName ?? ''
   let offered = false
   let approving = false
+  /** Something was said that shall arrive. */
+  let spoken = call !== undefined
   let digits = ''
   let deadline: Timer = clock.after(GATE.handshakeMs, () => end('TooSlow'))
 
@@ -84,7 +90,10 @@ export function runSession(options: SessionOptions): { end(why: SessionEnd): voi
       },
     })
   const handshake = call?.handshake ?? answering()
-  const write = (bytes: Uint8Array) => void stream.write(lengthFrame(bytes))
+  const write = (bytes: Uint8Array) => {
+    spoken = true
+    stream.write(lengthFrame(bytes))
+  }
   const say = (message: AuthorityMessage) => {
     if (handshake.state === 'Established') write(handshake.seal(encodeAuthorityMessage(message)))
   }
@@ -93,12 +102,15 @@ export function runSession(options: SessionOptions): { end(why: SessionEnd): voi
     over.abort(new Error(why ?? 'done'))
     deadline.cancel()
     if (uid !== undefined) desk.hungUp(uid, line)
+    const drainMs = handshake.state === 'Established' ? DRAIN_MS : REFUSAL_DRAIN_MS
     handshake.end()
-    // What was said last shall arrive; a peer that does not close its side is not waited for.
-    stream.end()
-    const drained = clock.after(DRAIN_MS, () => connection.destroy())
-    stream.once('close', () => drained.cancel())
-    options.ended(why)
+    if (spoken) {
+      // What was said last shall arrive; a peer that does not close its side is not waited for.
+      stream.end()
+      const drained = clock.after(drainMs, () => connection.destroy())
+      stream.once('close', () => drained.cancel())
+    } else connection.destroy()
+    options.ended(why, uid !== undefined)
   }
   const line: Line = {
     refuse(reason) {
@@ -158,16 +170,18 @@ export function runSession(options: SessionOptions): { end(why: SessionEnd): voi
     else end('UnknownMessage')
   }
   const reader = frameReader(() => (handshake.state === 'Established' ? NODE_MESSAGE_LIMIT : HANDSHAKE_LIMIT), receive)
-  stream.on('data', (chunk: Uint8Array) => {
+  const push = (chunk: Uint8Array) => {
     if (over.signal.aborted) return
     try {
       reader.push(chunk)
     } catch {
       end('FrameTooLong')
     }
-  })
+  }
+  stream.on('data', push)
   stream.on('end', () => end('HungUp'))
   stream.on('close', () => end('HungUp'))
   if (call) write(call.first)
+  if (options.first) push(options.first)
   return { end }
 }
