@@ -108,5 +108,9 @@ export const STATUS_SCHEMA = {
     memoryTargetMiB: mib('Memory it is moving to').optional(),
     weight: count('cpu.weight in force.').optional(),
     restarts: count('Restarts by its node.').optional(),
+    accelerator: z
+      .enum(['KVM', 'TCG'])
+      .describe('What runs its processors. TCG is QEMU without KVM: many times slower.')
+      .optional(),
   }),
 } satisfies { [K in Kind]: z.ZodType<StatusOf[K]> }

@@ -112,4 +112,6 @@ export interface ArchiveStatus {
   memoryTargetMiB?: number
   weight?: number
   restarts?: number
+  /** What runs its processors. TCG is QEMU without KVM: many times slower. */
+  accelerator?: 'KVM' | 'TCG'
 }

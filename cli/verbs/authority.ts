@@ -83,6 +83,8 @@ function statusLine({ backend }: Standalone): string {
   if (health.store.unreadable) return `the folder cannot be read: ${health.store.unreadable}`
   const objects = KINDS.flatMap((kind) => backend.objects({ kind }))
   const { ready, waiting } = fleetReadiness(objects, health.store.problems)
-  const what = ready ? 'the fleet is Ready' : `${waiting.length} of ${objects.length} objects not Ready`
+  const errors = health.store.problems.filter(({ severity }) => severity === 'error').length
+  const faults = errors > 0 ? `; ${errors} errors in the folder: ppn validate` : ''
+  const what = ready ? 'the fleet is Ready' : `${waiting.length} of ${objects.length} objects not Ready${faults}`
   return health.serving ? `term ${health.term}; ${what}` : `not serving: ${health.servingReason ?? 'starting'}`
 }

@@ -44,6 +44,7 @@ export function statusOf(archive: Archive, observed: ArchiveObserved): ArchiveSt
             memoryTargetMiB: steadyMiB(before?.memoryTargetMiB, report.memoryTargetMiB, atRest),
             weight: report.weight,
             restarts: report.restarts,
+            ...(report.accelerator && { accelerator: report.accelerator }),
           }
         : lastFigures(before))),
   }
@@ -51,8 +52,8 @@ export function statusOf(archive: Archive, observed: ArchiveObserved): ArchiveSt
 
 /** Silence changes no figure: what was last seen stays, and the conditions say that it is history. */
 function lastFigures(before: ArchiveStatus | undefined): Partial<ArchiveStatus> {
-  const { memoryActualMiB, memoryTargetMiB, weight, restarts } = before ?? {}
-  const figures = { memoryActualMiB, memoryTargetMiB, weight, restarts }
+  const { memoryActualMiB, memoryTargetMiB, weight, restarts, accelerator } = before ?? {}
+  const figures = { memoryActualMiB, memoryTargetMiB, weight, restarts, accelerator }
   return Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== undefined))
 }
 

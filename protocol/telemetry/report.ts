@@ -75,6 +75,8 @@ const archiveReport = z.strictObject({
   memoryActualMiB: mib,
   memoryTargetMiB: mib,
   cpuTimeMs: count,
+  /** What runs its processors, while it runs. */
+  accelerator: z.enum(['KVM', 'TCG']).optional(),
   weight: z.int().min(0).max(10000),
   restarts: count,
   /** A stable code: ImageDigestMismatch, DiskFull, FenceRefused, ... */
@@ -98,6 +100,11 @@ const peerReport = z.strictObject({
 })
 export type PeerReport = z.output<typeof peerReport>
 export type Path = PeerReport['path']
+
+/** zod lets a member of this name fall from a record, whatever the pattern of its keys: what is not known is refused. */
+const plainMembers = z
+  .unknown()
+  .refine((value) => !Object.hasOwn(Object(value), '__proto__'), 'a member named __proto__')
 
 /** Most entries of each list of a report. */
 export const REPORT_LIMITS = {
@@ -159,12 +166,14 @@ export const nodeReport = z.strictObject({
     wireguardPublicKey: z.string().length(44).optional(),
   }),
   /** Packets, frames and bundles discarded since the agent started, by reason. */
-  refusals: z
-    .record(z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,62}$/), count)
-    .refine(
-      (reasons) => Object.keys(reasons).length <= REPORT_LIMITS.refusals,
-      `at most ${REPORT_LIMITS.refusals} reasons`,
-    ),
+  refusals: plainMembers.pipe(
+    z
+      .record(z.string().regex(/^[A-Za-z][A-Za-z0-9-]{0,62}$/), count)
+      .refine(
+        (reasons) => Object.keys(reasons).length <= REPORT_LIMITS.refusals,
+        `at most ${REPORT_LIMITS.refusals} reasons`,
+      ),
+  ),
   archives: z.array(archiveReport).max(REPORT_LIMITS.archives),
   /** Signed records "ppn-release/1": this node gave up archive at epoch. */
   releases: z

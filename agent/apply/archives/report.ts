@@ -13,6 +13,7 @@ function figures(vm: VmState | undefined) {
     memoryActualMiB: Math.round(vm?.memoryActualMiB ?? 0),
     memoryTargetMiB: Math.round(vm?.memoryTargetMiB ?? 0),
     cpuTimeMs: Math.round(vm?.cpuTimeMs ?? 0),
+    ...(vm?.accelerator && { accelerator: vm.accelerator }),
   }
 }
 

@@ -28,7 +28,10 @@ const LONGEST_WAIT_MS = 32 * 60_000
 const NEED_KEPT_MS = 30 * 60_000
 /** One with figures must show this long that it needs less. */
 const EASY_MS = 60_000
-/** What a guest is left beside what it uses, as a share of its maximum: caches, and room to grow in. */
+/**
+ * What a guest is left beside what it uses, as a share of its maximum: caches, and room to grow in. So much less must
+ * it need before that is news: its caches come and go within it.
+ */
 const EASE_SHARE = 0.1
 /** Less than this is no movement. */
 const MOVED_MIB = 32
@@ -84,7 +87,8 @@ function needOf(before: Need | undefined, vm: BalloonVm, stands: Standing, nowMs
   if (nowMs - stands.sinceMs < FIGURES_LAG_MS) return before
   const needMiB = toUnits(vm.actualMiB - vm.availableMiB + vm.maxMiB * EASE_SHARE)
   if (!before || needMiB >= before.needMiB + MOVED_MIB) return { needMiB, learntMs: nowMs }
-  if (needMiB > before.needMiB - MOVED_MIB) return { needMiB: before.needMiB, learntMs: before.learntMs }
+  const clearly = Math.max(MOVED_MIB, vm.maxMiB * EASE_SHARE)
+  if (needMiB > before.needMiB - clearly) return { needMiB: before.needMiB, learntMs: before.learntMs }
   const easySinceMs = before.easySinceMs ?? nowMs
   return nowMs - easySinceMs < EASY_MS ? { ...before, easySinceMs } : { needMiB, learntMs: nowMs }
 }

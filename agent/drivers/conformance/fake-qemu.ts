@@ -111,6 +111,8 @@ export function fakeQemus(clock: Clock): FakeQemus {
         return { UUID: uuidOf(p.spec.id) }
       case 'query-cpus-fast':
         return [{ 'cpu-index': 0, 'thread-id': p.pid }]
+      case 'query-kvm':
+        return { enabled: false, present: false }
       case 'query-status':
         return { status: p.status, running: p.status === 'running', singlestep: false }
       case 'query-balloon':

@@ -30,6 +30,8 @@ export interface VmState {
   /** What it was started with, where it runs: a definition that changed since has no part in that. */
   maxMiB?: MiB
   cpuTimeMs: number
+  /** What runs its processors, as the machine itself says; undefined: not a real one, or it has not said. */
+  accelerator?: 'KVM' | 'TCG'
   end?: VmEnd
   /** The balloon driver's latest word about the current target. */
   balloon: 'Converged' | 'Moving' | 'Stuck' | 'DriverAbsent' | 'Drifted'

@@ -37,20 +37,23 @@ function world() {
   return { clock, network, directory, keys, machine }
 }
 
-wireguardConformance('simulated', async () => {
-  const { clock, keys, machine } = world()
-  return {
-    hub: machine(HUB, false),
-    spoke: machine(SPOKE, true),
-    hubEndpoint: ENDPOINT,
-    nowhere: '10.8.0.77:51820',
-    stranger: keys(),
-    pass: (ms) => clock.advance(ms),
-    handshakeMs: 6_000,
-    minutes: true,
-    close: async () => {},
-  }
-})
+wireguardConformance(
+  'simulated',
+  async () => {
+    const { clock, keys, machine } = world()
+    return {
+      hub: machine(HUB, false),
+      spoke: machine(SPOKE, true),
+      hubEndpoint: ENDPOINT,
+      nowhere: '10.8.0.77:51820',
+      stranger: keys(),
+      pass: (ms) => clock.advance(ms),
+      handshakeMs: 6_000,
+      close: async () => {},
+    }
+  },
+  { minutes: true },
+)
 
 /** A hub and a spoke that have shaken hands, with keepalive 25 as a mesh has. */
 async function pair() {

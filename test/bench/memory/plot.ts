@@ -28,11 +28,10 @@ export function plot(scene: Scene, untilS: number): string {
     `<polyline fill="none" ${look} points="${samples.map((s) => `${x(s.at).toFixed(1)},${of(s).toFixed(1)}`).join(' ')}"/>`
   const text = (at: number, y: number, words: string, more = '') =>
     `<text x="${at.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${words}</text>`
-  const grid = (panel: Panel, of: (mib: number) => number, step: number, to: number) =>
+  const grid = (of: (mib: number) => number, step: number, to: number) =>
     Array.from({ length: Math.floor(to / step) + 1 }, (_, i) => i * step).flatMap((mib) => [
       `<line x1="${LEFT}" x2="${RIGHT}" y1="${of(mib).toFixed(1)}" y2="${of(mib).toFixed(1)}" stroke="#e3e3e3"/>`,
       text(LEFT - 8, of(mib) + 4, String(mib), 'text-anchor="end"'),
-      ...(mib === 0 ? [text(panel.y === TOP.y ? LEFT : LEFT, panel.y - 8, '', '')] : []),
     ])
   const watermark = (percent: number, words: string, colour: string) => {
     const y = bottom((PHYSICAL_MIB * percent) / 100)
@@ -48,7 +47,7 @@ export function plot(scene: Scene, untilS: number): string {
     '<title>Memory of three guests under Auto, with a load that comes and goes</title>',
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     text(LEFT, 24, 'What the guests have, MiB', 'font-size="14" font-weight="bold"'),
-    ...grid(TOP, top, 128, most),
+    ...grid(top, 128, most),
     ...marks.flatMap(({ at, what }, i) => [
       `<line x1="${x(at).toFixed(1)}" x2="${x(at).toFixed(1)}" y1="${TOP.y}" y2="${BOTTOM.y + BOTTOM.height}" stroke="#bbb" stroke-dasharray="2 3"/>`,
       text(x(at) + 3, TOP.y - (i % 2 === 0 ? 20 : 6), what, 'font-size="11" fill="#555"'),
@@ -58,7 +57,7 @@ export function plot(scene: Scene, untilS: number): string {
     ...NAMES.map((name, i) => text(LEFT + 190 + i * 150, 24, `&#9632; ${name}`, `fill="${COLOURS[i]}"`)),
     text(LEFT + 640, 24, '- - what its load holds', 'fill="#1f5fa8"'),
     text(LEFT, BOTTOM.y - 14, `Free on the host of ${PHYSICAL_MIB} MiB`, 'font-size="14" font-weight="bold"'),
-    ...grid(BOTTOM, bottom, 512, PHYSICAL_MIB),
+    ...grid(bottom, 512, PHYSICAL_MIB),
     ...watermark(highWatermarkPercent, 'high watermark', '#6a8f3f'),
     ...watermark(lowWatermarkPercent, 'low watermark', '#b58900'),
     ...watermark(emergencyPercent, 'emergency', '#b03030'),

@@ -112,7 +112,7 @@ test('a VM whose record is lost is found by its process, and set aside is what c
   await files.sub('vms').write(ID, Buffer.from('?'))
   const second = agent()
   const [vm] = await done(clock, second.list())
-  expect(vm).toMatchObject({ id: ID, slot: 1, memoryActualMiB: 1024 })
+  expect(vm).toMatchObject({ id: ID, slot: 1, memoryActualMiB: 1024, accelerator: 'TCG' })
   await done(clock, second.start(SPEC))
   expect(world.running()).toEqual([ID])
   second.close()

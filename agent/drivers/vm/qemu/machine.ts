@@ -9,6 +9,7 @@ import {
   cpusReply,
   guestStatsReply,
   ioErrorEvent,
+  kvmReply,
   shutdownEvent,
   statusReply,
   uuidReply,
@@ -96,6 +97,7 @@ export function attendMachine(options: MachineOptions): Machine {
   let bootedSinceMs = clock.monotonic() - Math.max(0, clock.now() - (record.startedMs ?? 0))
   let running = false
   let cpuThreads: number[] = []
+  let accelerator: VmState['accelerator']
   let cpuTimeMs = 0
   let polling: Timer | undefined
   let retry: Timer | undefined
@@ -212,6 +214,7 @@ export function attendMachine(options: MachineOptions): Machine {
         const { UUID } = uuidReply.parse(await ask('query-uuid'))
         if (UUID !== uuidOf(spec.id)) throw new Error(`another machine (${UUID}) answers in slot ${spec.slot}`)
         cpuThreads = cpusReply.parse(await ask('query-cpus-fast')).map((cpu) => cpu['thread-id'])
+        accelerator = kvmReply.parse(await ask('query-kvm')).enabled ? 'KVM' : 'TCG'
         await sample()
         await followStatus()
         await world.shutRunFolder(spec.slot)
@@ -312,6 +315,7 @@ export function attendMachine(options: MachineOptions): Machine {
       cpuTimeMs,
       balloon: watch?.state ?? 'Converged',
       maxMiB: spec.maxMiB,
+      ...(accelerator && { accelerator }),
       ...(fault && { fault }),
     }),
     async refresh() {

@@ -7,6 +7,8 @@ export const statusReply = z.object({ status: z.string(), running: z.boolean() }
 export const balloonReply = z.object({ actual: z.number().nonnegative() })
 /** query-cpus-fast: the thread of each processor. */
 export const cpusReply = z.array(z.object({ 'thread-id': z.int() }))
+/** query-kvm. Without KVM it is TCG: nothing else is ever asked for. */
+export const kvmReply = z.object({ enabled: z.boolean() })
 export const uuidReply = z.object({ UUID: z.string() })
 
 /** A guest that has not told a figure leaves 2^64-1 in its place, which JSON.parse rounds to 2^64. */
