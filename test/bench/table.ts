@@ -22,10 +22,10 @@ export const isMet = ({ samples, judged, goal, better }: Result): boolean => {
   return better === 'less' ? value <= goal : value >= goal
 }
 
-function rowOf(result: Result): string {
+function rowOf(result: Result): string[] {
   const { what, unit, goal, better, judged } = result
   const { samples, median, p99, min, max }: Summary = summarise(result.samples)
-  const cells = [
+  return [
     what,
     String(samples),
     `${figure(median)} ${unit}`,
@@ -34,7 +34,11 @@ function rowOf(result: Result): string {
     `${judged} ${better === 'less' ? '<=' : '>='} ${figure(goal)} ${unit}`,
     isMet(result) ? 'yes' : 'NO',
   ]
-  return `| ${cells.join(' | ')} |`
+}
+
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [line(head), `|${head.map(() => '---').join('|')}|`, ...rows.map(line)].join('\n')
 }
 
 export function machine(): string {
@@ -46,10 +50,5 @@ export function machine(): string {
 export function table(results: readonly Result[]): string {
   const head = ['what', 'samples', 'median', 'p99', 'spread', 'goal', 'met']
   const notes = results.flatMap(({ what, notes = [] }) => notes.map((note) => `- ${what}: ${note}`))
-  return [
-    `| ${head.join(' | ')} |`,
-    `|${head.map(() => '---').join('|')}|`,
-    ...results.map(rowOf),
-    ...(notes.length > 0 ? ['', ...notes] : []),
-  ].join('\n')
+  return [markdownTable(head, results.map(rowOf)), ...(notes.length > 0 ? ['', ...notes] : [])].join('\n')
 }

@@ -46,7 +46,10 @@ export async function declaredFleet(folder: string, clock: Clock): Promise<Decla
 
 const INTERNET = 'internet'
 
-/** The networks a fleet asks for: machines in the cloud have public addresses, every other one a router with NAT. */
+/**
+ * The networks a fleet asks for: machines in the cloud have public addresses, every other one a router with NAT. IPv6 is
+ * there as well, from the range for examples (RFC 3849), routed and closed from outside.
+ */
 export function topologyFor(nodes: readonly DeclaredNode[]): TopologyInput {
   const isPublic = (n: DeclaredNode) => n.site === 'cloud' || n.endpoint !== undefined
   const behind = nodes.filter((n) => !isPublic(n))
@@ -54,8 +57,10 @@ export function topologyFor(nodes: readonly DeclaredNode[]): TopologyInput {
   const names = ({ endpoint }: DeclaredNode) => (endpoint && !isIPv4(endpoint.host) ? { names: [endpoint.host] } : {})
   return {
     segments: {
-      [INTERNET]: { cidr: '198.51.100.0/24' },
-      ...Object.fromEntries(behind.map((n, i) => [lan(n), { cidr: `192.168.${i + 1}.0/24` }])),
+      [INTERNET]: { cidr: '198.51.100.0/24', cidr6: '2001:db8::/64' },
+      ...Object.fromEntries(
+        behind.map((n, i) => [lan(n), { cidr: `192.168.${i + 1}.0/24`, cidr6: `2001:db8:${i + 1}::/64` }]),
+      ),
     },
     hosts: Object.fromEntries(nodes.map((n) => [n.name, { segment: isPublic(n) ? INTERNET : lan(n), ...names(n) }])),
     routers: Object.fromEntries(behind.map((n) => [`${n.name}-router`, { inside: lan(n), outside: INTERNET }])),

@@ -26,6 +26,8 @@ export interface LabFleetOptions {
   declared: DeclaredFleet
   /** What runs ppn. Default: this Node and the source as it is. */
   program?: readonly [string, ...string[]]
+  /** Nodes that come in later, by their own ceremony: `begin` leaves them alone. */
+  joining?: readonly string[]
 }
 
 export interface LabFleet {
@@ -78,6 +80,7 @@ export function labFleet(options: LabFleetOptions): LabFleet {
   const [file, ...before] = options.program ?? [process.execPath, join(REPOSITORY, 'cli', 'main.ts')]
   const env = { PPN_STATE: paths.state }
   const nodes = declared.nodes.map((n) => n.name)
+  const here = nodes.filter((name) => !options.joining?.includes(name))
 
   const authorityArgs = [
     ...['up', paths.fleet, '--state', paths.state, '--plain', '--metrics-port', '0', '--log-level', 'info'],
@@ -136,15 +139,14 @@ export function labFleet(options: LabFleetOptions): LabFleet {
       for (const node of nodes) {
         mkdirSync(paths.agentState(node), { recursive: true, mode: 0o700 })
         writeFileSync(paths.agentConfig(node), agentConfig(paths.agentState(node), paths.fleet))
-        identities.set(node, publicHalves(await initAgentKeys(diskFiles(paths.agentState(node)), systemRandom)))
+        if (here.includes(node))
+          identities.set(node, publicHalves(await initAgentKeys(diskFiles(paths.agentState(node)), systemRandom)))
       }
       const addressOf = (node: string) => network.link(node).address
       copyFleet({ from: options.fleet, to: paths.fleet, identities, addressOf })
       fleet.startAuthority()
       // The hub first: the authority speaks from its mesh address, which is there once its agent has a bundle.
-      const order = nodes.toSorted(
-        (a, b) => Number(b === declared.authorityNode) - Number(a === declared.authorityNode),
-      )
+      const order = here.toSorted((a, b) => Number(b === declared.authorityNode) - Number(a === declared.authorityNode))
       for (const node of order) fleet.startAgent(node)
       for (const node of order) await carryBundle(node)
     },

@@ -29,6 +29,8 @@ export interface LabOptions {
   owned: boolean
   /** What runs ppn. Default: the source as it is. */
   program?: readonly [string, ...string[]]
+  /** Nodes that come in later, by their own ceremony. */
+  joining?: readonly string[]
   /** The networks are there and nothing of ppn runs yet: the moment to begin a capture. */
   beforeFleet?(network: LabNetwork): Promise<void>
 }
@@ -100,6 +102,7 @@ function labOf(options: {
   declared: DeclaredFleet
   network: LabNetwork
   program?: readonly [string, ...string[]]
+  joining?: readonly string[]
 }): Lab {
   return {
     folder: options.folder,

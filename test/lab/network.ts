@@ -58,10 +58,10 @@ export async function buildNetwork(options: {
   const fabric = await makeNamespace({ processes, mark, name: FABRIC })
   const names = [...Object.keys(topology.hosts), ...Object.keys(topology.routers)]
   const namespaces = new Map<string, Namespace>()
-  await inBatches(names, async (name) => {
+  await inBatches(names, AT_ONCE, async (name) => {
     namespaces.set(name, await makeNamespace({ processes, mark, name, hosts }))
   })
-  // The underlay is IPv4; without this every interface would announce itself by IPv6.
+  // Without this every interface would announce itself by IPv6; where a segment has it, its links switch it on.
   for (const { processes: inside } of [fabric, ...namespaces.values()])
     await runOk(inside, 'sysctl', ['-q', '-w', 'net.ipv6.conf.default.disable_ipv6=1'])
   const network = networkOf(topology, fabric, namespaces)
@@ -72,10 +72,10 @@ export async function buildNetwork(options: {
   ])
   // Frames that only pass through the fabric are none of its firewall's business.
   await runOk(fabric.processes, 'sh', ['-c', 'for f in /proc/sys/net/bridge/bridge-nf-call-*; do echo 0 > $f; done'])
-  await inBatches(network.links, (link) => plug(network, fabric, link, segments.indexOf(link.segment)))
+  await inBatches(network.links, AT_ONCE, (link) => plug(network, fabric, link, segments.indexOf(link.segment)))
   for (const [name, router] of Object.entries(topology.routers)) {
     const { processes: inside } = network.host(name)
-    const settings = ['net.ipv4.ip_forward=1']
+    const settings = ['net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1']
     const { udpTimeoutSeconds: seconds } = router
     // Conntrack's settings exist once something tracks, which the rules make so.
     await runOk(inside, 'nft', ['-f', '-'], { input: natRules(router.nat) })
@@ -151,16 +151,36 @@ const bridge = (segment: number) => `s${segment}`
 
 async function plug(network: LabNetwork, fabric: Namespace, link: Link, segment: number): Promise<void> {
   const namespace = network.host(link.host)
+  const { interface: dev, address, address6 } = link
   await ip(fabric, [
-    `link add ${link.port} type veth peer name ${link.interface} netns ${namespace.pid}`,
+    `link add ${link.port} type veth peer name ${dev} netns ${namespace.pid}`,
     `link set ${link.port} master ${bridge(segment)} up`,
   ])
-  const gateway = network.links.find((l) => l.segment === link.segment && l.interface === 'inside')
+  const gateway = dev === 'eth0' && network.links.find((l) => l.segment === link.segment && l.interface === 'inside')
   await ip(namespace, [
-    `addr add ${link.address}/24 dev ${link.interface}`,
-    `link set ${link.interface} up`,
-    ...(gateway && link.interface === 'eth0' ? [`route add default via ${gateway.address}`] : []),
+    `addr add ${address}/24 dev ${dev}`,
+    `link set ${dev} up`,
+    ...(gateway ? [`route add default via ${gateway.address}`] : []),
   ])
+  if (address6 === undefined) return
+  // Nothing is asked of a router. The link-local address stays: neighbours of forwarded packets are sought from it.
+  const conf = ['accept_ra=0', 'accept_dad=0', 'disable_ipv6=0'].map((set) => `net.ipv6.conf.${dev}.${set}`)
+  await runOk(namespace.processes, 'sysctl', ['-q', '-w', ...conf])
+  await ip(namespace, [
+    `addr add ${address6}/64 dev ${dev} nodad`,
+    ...(gateway && gateway.address6 !== undefined ? [`route add default via ${gateway.address6}`] : []),
+    ...networksBehind(network.links, link).map(([to, via]) => `route add ${to} via ${via}`),
+  ])
+}
+
+/** IPv6 is routed, not translated: whoever shares a segment with a router's outer side knows what lies behind it. */
+function networksBehind(links: readonly Link[], { segment, host }: Link): [network: string, via: string][] {
+  return links.flatMap((inner): [string, string][] => {
+    const outer = links.find((l) => l.host === inner.host && l.interface === 'outside')
+    if (inner.interface !== 'inside' || outer?.segment !== segment || outer.host === host) return []
+    if (inner.address6 === undefined || outer.address6 === undefined) return []
+    return [[inner.address6.replace(/::.*/, '::/64'), outer.address6]]
+  })
 }
 
 async function ip(where: Namespace, commands: readonly string[]): Promise<void> {
@@ -175,6 +195,7 @@ async function delay(where: Namespace, args: readonly string[]): Promise<void> {
   throw new Error(`tc ${args.join(' ')}: ${stderr.trim()}`)
 }
 
-async function inBatches<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  for (let at = 0; at < items.length; at += AT_ONCE) await Promise.all(items.slice(at, at + AT_ONCE).map(work))
+/** Works on so many at once, the next batch when one is through. */
+export async function inBatches<T>(items: readonly T[], size: number, work: (item: T) => Promise<void>): Promise<void> {
+  for (let at = 0; at < items.length; at += size) await Promise.all(items.slice(at, at + size).map(work))
 }

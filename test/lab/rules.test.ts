@@ -13,6 +13,7 @@ test('healing takes the rules away, also where there were none', () => {
 
 test('a NAT lets in only what answers; a symmetric one picks another port for every destination', () => {
   expect(natRules('masquerade')).toContain('iifname "outside" ct state new,invalid drop')
+  expect(natRules('masquerade').match(/state new,invalid drop/g), 'IPv4 and IPv6').toHaveLength(2)
   expect(natRules('masquerade')).not.toContain('random')
   expect(natRules('symmetric')).toContain('masquerade fully-random')
   expect(natRules('none')).not.toContain('drop')

@@ -16,6 +16,12 @@ export function natRules(nat: Nat): string {
     oifname "outside" masquerade${nat === 'symmetric' ? ' fully-random' : ''}
   }
 }
+table ip6 lab {
+  chain forward {
+    type filter hook forward priority filter; policy accept;
+    iifname "outside" ct state new,invalid drop
+  }
+}
 `
 }
 

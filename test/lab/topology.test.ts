@@ -23,6 +23,14 @@ test('hosts and routers get addresses in the order of the file, a router the fir
   expect(links[1]?.quality).toEqual({ lossPercent: 1 })
 })
 
+test('where a segment has IPv6, its hosts have the same last number there', () => {
+  const topology = parseTopology({
+    segments: { a: { cidr: '192.168.1.0/24', cidr6: '2001:db8:1::/64' }, b: { cidr: '192.168.2.0/24' } },
+    hosts: { one: { segment: 'a' }, two: { segment: 'b' } },
+  })
+  expect(planLinks(topology).map(({ address6 }) => address6)).toEqual(['2001:db8:1::10', undefined])
+})
+
 test('a name resolves to its host', () => {
   expect(namesOf(topologyFromYaml(OFFICE))).toEqual({ 'relay.example': '198.51.100.10' })
 })
@@ -35,6 +43,11 @@ test.each<[string, object, string]>([
     'hosts.h.segment: there is no segment c',
   ],
   ['a segment that is no /24', { segments: { a: { cidr: '10.0.0.0/8' } }, hosts: {} }, 'segments.a.cidr: a /24'],
+  [
+    'an IPv6 segment that is no /64',
+    { segments: { a: { cidr: '10.0.0.0/24', cidr6: '2001:db8::/32' } }, hosts: {} },
+    'segments.a.cidr6: a /64 that ends in ::/64',
+  ],
   [
     'a router onto itself',
     { segments, hosts: {}, routers: { r: { inside: 'a', outside: 'a' } } },

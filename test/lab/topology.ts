@@ -17,6 +17,11 @@ export const QualitySchema = z.strictObject({
 const SegmentSchema = z.strictObject({
   /** IPv4, a /24. Hosts get the addresses from .10 on, routers .1 on their inner side, in the order of the file. */
   cidr: z.cidrv4().regex(/\.0\/24$/, 'a /24'),
+  /** IPv6 beside it, a /64, with the same last numbers. Routers route it without NAT, and let in only answers. */
+  cidr6: z
+    .cidrv6()
+    .regex(/::\/64$/, 'a /64 that ends in ::/64')
+    .optional(),
 })
 
 const HostSchema = z.strictObject({
@@ -85,6 +90,8 @@ export interface LinkPlan {
   /** Inside the host. */
   interface: string
   address: string
+  /** Where the segment has IPv6. */
+  address6?: string
   quality: Quality
 }
 
@@ -93,26 +100,31 @@ const FIRST_HOST = 10
 /** Every link with its address, in the order of the file. Pure: the same topology, the same addresses. */
 export function planLinks({ segments, hosts, routers }: Topology): LinkPlan[] {
   const next = new Map<string, number>()
-  const address = (segment: string, last?: number): string => {
+  const addresses = (segment: string, last?: number): Pick<LinkPlan, 'address' | 'address6'> => {
     const n = last ?? next.get(segment) ?? FIRST_HOST
     if (last === undefined) next.set(segment, n + 1)
     if (n > 254) throw new Error(`segment ${segment} has no address left`)
-    return (segments[segment] as { cidr: string }).cidr.replace(/\.0\/24$/, `.${n}`)
+    const { cidr, cidr6 } = segments[segment] as Topology['segments'][string]
+    const address = cidr.replace(/\.0\/24$/, `.${n}`)
+    return { address, ...(cidr6 !== undefined && { address6: cidr6.replace('::/64', `::${n}`) }) }
   }
   const ofHosts = Object.entries(hosts).map(
     ([host, { segment, link }]): LinkPlan => ({
       ...{ name: host, host, segment, interface: 'eth0' },
-      ...{ address: address(segment), quality: link },
+      ...addresses(segment),
+      quality: link,
     }),
   )
   const ofRouters = Object.entries(routers).flatMap(([host, { inside, outside, link }]): LinkPlan[] => [
     {
       ...{ name: `${host}:${inside}`, host, segment: inside, interface: 'inside' },
-      ...{ address: address(inside, 1), quality: {} },
+      ...addresses(inside, 1),
+      quality: {},
     },
     {
       ...{ name: `${host}:${outside}`, host, segment: outside, interface: 'outside' },
-      ...{ address: address(outside), quality: link },
+      ...addresses(outside),
+      quality: link,
     },
   ])
   return [...ofHosts, ...ofRouters]

@@ -21,8 +21,8 @@ beforeAll(async () => {
     mark,
     topology: parseTopology({
       segments: {
-        internet: { cidr: '198.51.100.0/24' },
-        office: { cidr: '192.168.10.0/24' },
+        internet: { cidr: '198.51.100.0/24', cidr6: '2001:db8::/64' },
+        office: { cidr: '192.168.10.0/24', cidr6: '2001:db8:10::/64' },
         home: { cidr: '192.168.20.0/24' },
       },
       hosts: {
@@ -66,6 +66,14 @@ test('who is behind a router reaches the internet by name, and nobody reaches ba
   const { processes: relay } = network.host('relay')
   await relay.run('ip', ['route', 'add', '192.168.10.0/24', 'via', network.link('office-router').address])
   expect(await ping('relay', network.link('office-1').address)).toBe(false)
+})
+
+test('IPv6 is routed to who is behind a router, and nobody begins from outside', async () => {
+  const [relay, office] = ['relay', 'office-1'].map((name) => network.link(name).address6 as string)
+  expect(await ping('office-1', relay as string)).toBe(true)
+  expect(await ping('office-1', network.link('office-2').address6 as string)).toBe(true)
+  expect(await ping('relay', office as string)).toBe(false)
+  expect(network.link('laptop').address6).toBe(undefined)
 })
 
 test('a plain NAT shows one port to everybody, a symmetric one another to each', async () => {

@@ -45,7 +45,7 @@ export async function realMesh(names: readonly string[]): Promise<RealMesh> {
   const folder = await mkdtemp(path.join(tmpdir(), 'ppn-wg-'))
   const [hub = ''] = names
   const topology = parseTopology({
-    segments: { wire: { cidr: '192.0.2.0/24' } },
+    segments: { wire: { cidr: '192.0.2.0/24', cidr6: '2001:db8::/64' } },
     hosts: Object.fromEntries(names.map((name) => [name, { segment: 'wire', names: name === hub ? [HUB_NAME] : [] }])),
   })
   const network = await buildNetwork({ processes: systemProcesses(), mark, topology })
