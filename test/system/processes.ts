@@ -30,7 +30,11 @@ const LOOK_MS = 25
 const WITHIN_MS = 30_000
 
 export function start(file: string, args: readonly string[], options: RunOptions): Running {
-  const child: ChildProcess = spawn(file, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] })
+  return follow(spawn(file, args, { ...options, stdio: ['pipe', 'pipe', 'pipe'] }))
+}
+
+/** What was started elsewhere, with pipes for all three streams. */
+export function follow(child: ChildProcess): Running {
   let both = ''
   let out = ''
   let err = ''
