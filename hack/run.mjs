@@ -25,8 +25,11 @@ const TASKS = {
   bench: ['test/bench/run.ts'],
   'bench:memory': ['test/bench/memory/run.ts'],
   'bench:lab': ['test/bench/lab/run.ts'],
+  fuzz: ['test/break-in/fuzz/main.ts'],
   lab: ['test/lab/main.ts'],
   guest: ['hack/guest/main.ts'],
+  kube: ['hack/kube/main.ts'],
+  'test:kube': ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/kube/vitest.config.ts'],
 }
 
 const wanted = () =>

@@ -29,7 +29,7 @@ function parseText(file: string, text: string): ReadPlace {
   const simple = parsePlainYaml(text)
   if (simple) return readDocuments(file, simple, locateIn(file, text))
   const lineCounter = new LineCounter()
-  const documents = parseAllDocuments(text, { lineCounter, uniqueKeys: false }) as Document[]
+  const documents = parseAllDocuments(text, { lineCounter, uniqueKeys: false, logLevel: 'error' }) as Document[]
   const error = documents.flatMap(({ errors }) => errors)[0]
   if (error) {
     const { line = 1, col = 1 } = error.linePos?.[0] ?? {}
