@@ -1,5 +1,5 @@
 // Everything closed but the holding port: an nftables table of our own (nft(8)), which nobody else's table sees. Where
-// it is wanted at all: holding.closed (docs/decisions/0022).
+// it is wanted at all: holding.closed (docs/decisions/0023).
 import { PpnError } from '../../base/errors.ts'
 import { type Processes, runOk } from '../../base/processes.ts'
 

@@ -18,6 +18,9 @@ const SILENT_AGAIN_MS = 10_000
 /** A line that was lost after the code was confirmed. */
 const LOST_AGAIN_MS = 2_000
 
+/** Calls at a time until the code is confirmed: a machine gives each 10 s, which fifty at once would spend waiting. */
+const AT_ONCE = 8
+
 const SILENT = 'it listens and says nothing: it answers once a minute, and some images only with --operator-key'
 
 export interface CallerOptions {
@@ -40,12 +43,38 @@ interface Call {
   over: AbortController
 }
 
+/** Turns in order of asking. The result gives it back; calling it twice is harmless. */
+function turns(count: number): (signal: AbortSignal) => Promise<() => void> {
+  const waiting: (() => void)[] = []
+  let free = count
+  const next = () => {
+    free++
+    waiting.shift()?.()
+  }
+  return async (signal) => {
+    while (free === 0) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      waiting.push(resolve)
+      signal.addEventListener('abort', () => resolve(), { once: true })
+      await promise
+      signal.throwIfAborted()
+    }
+    free--
+    let given = false
+    return () => {
+      if (!given) next()
+      given = true
+    }
+  }
+}
+
 type Outcome = 'done' | 'wrongCode' | 'silent' | 'lost'
 
 /** The desk, with a telephone. Ends every call when `signal` aborts. */
 export function callingDesk(options: CallerOptions, signal: AbortSignal): Ceremonies {
   const { clock, desk, log } = options
   const calls = new Map<string, Call>()
+  const turn = turns(AT_ONCE)
 
   const say = (call: Call, text: string) => {
     if (call.said === text) return
@@ -58,11 +87,12 @@ export function callingDesk(options: CallerOptions, signal: AbortSignal): Ceremo
     while (clock.now() < call.ceremony.untilMs && call.ceremony.claim) {
       let waitMs: number = redialMs
       redialMs = Math.min(2 * redialMs, REDIAL_MS.most)
+      const giveBack = await turn(until)
       try {
         if (await options.guard()) {
           const connection = await options.dial(call.ceremony.claim.address, until)
           redialMs = REDIAL_MS.first
-          const outcome = await talk(options, call.ceremony, connection, until)
+          const outcome = await talk(options, call.ceremony, connection, giveBack, until)
           if (outcome === 'done' || outcome === 'wrongCode') return
           waitMs = outcome === 'silent' ? SILENT_AGAIN_MS : LOST_AGAIN_MS
           say(call, outcome === 'silent' ? SILENT : 'the line was lost, calling again')
@@ -70,6 +100,8 @@ export function callingDesk(options: CallerOptions, signal: AbortSignal): Ceremo
       } catch (error) {
         until.throwIfAborted()
         say(call, `cannot be reached: ${(error as Error).message}`)
+      } finally {
+        giveBack()
       }
       await clock.sleep(waitMs, until)
     }
@@ -101,8 +133,14 @@ export function callingDesk(options: CallerOptions, signal: AbortSignal): Ceremo
   }
 }
 
-/** One call; resolves when the line is over. */
-function talk(options: CallerOptions, ceremony: OpenCeremony, connection: Connection, signal: AbortSignal) {
+/** One call; resolves when the line is over. `onConfirmed`: the machine knows the code, and now people are waited for. */
+function talk(
+  options: CallerOptions,
+  ceremony: OpenCeremony,
+  connection: Connection,
+  onConfirmed: () => void,
+  signal: AbortSignal,
+) {
   const { uid, rendezvous, code, nodeName, claim } = ceremony
   const { random, desk, signingPublicKey, log } = options
   const grant = claim?.grant === undefined ? undefined : fromBase64(claim.grant, 64)
@@ -126,6 +164,7 @@ function talk(options: CallerOptions, ceremony: OpenCeremony, connection: Connec
       mayGreet: () => true,
       confirmed: () => {
         confirmed = true
+        onConfirmed()
       },
       ended,
     })
