@@ -214,3 +214,31 @@ test('an authority with new keys reads what the one before it signed, and signs 
   expect((await opened()).list()).toHaveLength(2)
   await expect(open(files, next)).rejects.toMatchObject({ code: 'ChainBroken' })
 })
+
+test('a replacement ends the one before it, in two lines, when and only when the new machine is let in', async () => {
+  const files = memoryFiles()
+  const registry = await open(files)
+  const old = identity()
+  const other = identity()
+  await registry.enrol('edge-1', nodeId(1), old, 'paired', 'person')
+  await registry.enrol('edge-2', nodeId(2), other, 'declared')
+  const replace = (keys: ReturnType<typeof identity>) =>
+    registry.enrol('edge-1', nodeId(1), keys, 'paired', 'person', 'replaced')
+  // Refused: whoever has the name keeps it.
+  const thief = { ...identity(), wireguardPublicKey: other.wireguardPublicKey }
+  expect(await replace(thief)).toMatchObject({ ok: false, reason: 'KeyEnrolledElsewhere' })
+  registry.observeHead('edge-2', { count: 9, hash: 'a'.repeat(64) })
+  expect(await replace(identity())).toMatchObject({ ok: false, reason: 'RegistryBehind' })
+  expect(registry.of('edge-1')?.identity).toEqual(old)
+  expect(registry.head().count).toBe(2)
+  registry.observeHead('edge-2', registry.head())
+  // Some of its keys may be the old ones: a machine whose disk was half restored.
+  const next = { ...identity(), signingPublicKey: old.signingPublicKey }
+  expect(await replace(next)).toMatchObject({ ok: true })
+  expect(registry.of('edge-1')?.identity).toEqual(next)
+  expect(registry.head().count).toBe(4)
+  expect((await open(files)).of('edge-1')?.identity).toEqual(next)
+  // The same machine once more: nothing is written.
+  await replace(next)
+  expect(registry.head().count).toBe(4)
+})

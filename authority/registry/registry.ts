@@ -161,7 +161,12 @@ export async function openRegistry(options: RegistryOptions): Promise<NodeRegist
     return worst
   }
 
-  function refusal(node: string, nodeId: NodeId, identity: NodeIdentity): EnrolResult | undefined {
+  function refusal(
+    node: string,
+    nodeId: NodeId,
+    identity: NodeIdentity,
+    replacing: string | undefined,
+  ): EnrolResult | undefined {
     const thrownOut = keysOf(identity).find((key) => severed.has(key))
     if (thrownOut !== undefined) {
       const message = `a key of ${node} is of the machine that was severed as ${severed.get(thrownOut)}: it is refused for good`
@@ -171,13 +176,13 @@ export async function openRegistry(options: RegistryOptions): Promise<NodeRegist
     const isKnown = (keys: NodeIdentity | undefined) => keys !== undefined && sameIdentity(keys, identity)
     if (known && (isKnown(known.identity) || isKnown(known.enrolledWith)) && known.nodeId === nodeId)
       return { ok: true, enrolment: known }
-    if (known) {
+    if (known && replacing === undefined) {
       const message = `${node} is enrolled with other keys; the machine must be replaced explicitly`
       return { ok: false, reason: 'IdentityDiffers', message }
     }
     const holder = keysOf(identity)
       .map((key) => holders.get(key))
-      .find((other) => other !== undefined)
+      .find((other) => other !== undefined && other !== node)
     if (holder !== undefined)
       return { ok: false, reason: 'KeyEnrolledElsewhere', message: `a key of ${node} is enrolled for ${holder}` }
     const ahead = behind()
@@ -189,10 +194,13 @@ export async function openRegistry(options: RegistryOptions): Promise<NodeRegist
   return {
     of: (node) => active.get(node),
     list: () => [...active.values()].sort((a, b) => (a.node < b.node ? -1 : 1)),
-    enrol: (node, nodeId, identity, how, confirmedBy) =>
+    enrol: (node, nodeId, identity, how, confirmedBy, replacing) =>
       exclusive(async () => {
-        const settled = refusal(node, nodeId, identity)
+        const settled = refusal(node, nodeId, identity, replacing)
         if (settled) return settled
+        const before = active.get(node)
+        if (before && replacing !== undefined)
+          await write({ type: 'retire', atMs: clock.now(), node, enrolmentId: before.enrolmentId, reason: replacing })
         const enrolment: Enrolment = {
           node,
           nodeId,

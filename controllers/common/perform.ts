@@ -62,10 +62,8 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
     case 'enrolPaired': {
       const { node, identity, by, replace } = effect
       const nodeId = await allocator.nodeId(node.uid, node.name)
-      const holder = registry.of(node.name)
-      const same = holder?.identity.signingPublicKey === identity.signingPublicKey
-      if (replace && holder && !same) await registry.retire(node.name, 'replaced in a ceremony')
-      done.answers.enrol = await registry.enrol(node.name, nodeId, identity, 'paired', by)
+      const replacing = replace ? 'replaced in a ceremony' : undefined
+      done.answers.enrol = await registry.enrol(node.name, nodeId, identity, 'paired', by, replacing)
       return
     }
     case 'place': {

@@ -201,6 +201,19 @@ describe('enrolment', () => {
   })
 })
 
+describe('keys of one machine under two names', () => {
+  test('are refused for the second, declared by hand as well, and the first keeps its place', async () => {
+    const run = await converged()
+    const copied = { ...fakeIdentity('copy'), commandPublicKey: fakeIdentity('office').commandPublicKey }
+    run.fake.node('copy', { identity: copied })
+    await run.settle()
+    expect(short(run, 'copy', 'Enrolled')).toBe('False KeyEnrolledElsewhere')
+    expect(condition(run, 'copy', 'Enrolled')?.message).toContain('enrolled for office')
+    expect(short(run, 'office', 'Enrolled')).toBe('True Enrolled')
+    expect(run.fake.registry.of('copy')).toBeUndefined()
+  })
+})
+
 describe('bundles', () => {
   test('a new spoke changes the hub’s bundle and no other spoke’s', async () => {
     const run = await converged()

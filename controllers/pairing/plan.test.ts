@@ -279,3 +279,17 @@ describe('a claim', () => {
     expect(reason()).toBe('Denied False Denied')
   })
 })
+
+test('a replacement whose keys are enrolled under another name takes nobody’s place', async () => {
+  await run.fake.registry.enrol('laptop', 'a'.repeat(32) as never, fakeIdentity('old'), 'declared')
+  await run.fake.registry.enrol('tablet', 'b'.repeat(32) as never, fakeIdentity('laptop'), 'declared')
+  run.fake.store.put('Pairing', 'q', { ...SPEC, rendezvous: 'QQQQ', replace: true })
+  await run.settle()
+  run.fake.ceremonies.see('uid-q', machine({ node: 'person' }))
+  run.fake.store.put('Pairing', 'q', { ...SPEC, rendezvous: 'QQQQ', replace: true, sas: '482913', decision: 'Approve' })
+  await run.settle()
+  expect(run.fake.store.get('Pairing', 'q')?.status?.phase).toBe('Denied')
+  expect(run.fake.store.get('Pairing', 'q')?.status?.conditions[0]?.message).toContain('enrolled under another name')
+  expect(enrolled()?.identity).toEqual(fakeIdentity('old'))
+  expect(run.fake.registry.retired).toEqual([])
+})

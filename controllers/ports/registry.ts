@@ -25,13 +25,17 @@ export type EnrolResult =
 export interface Registry {
   of(node: string): Enrolment | undefined
   list(): Enrolment[]
-  /** Idempotent for the same node and keys. One durable line before it resolves. */
+  /**
+   * Idempotent for the same node and keys. One durable line before it resolves. `replacing`: a reason to end the
+   * enrolment of the machine that has the name now; it stays as it is when the new one is refused.
+   */
   enrol(
     node: string,
     nodeId: NodeId,
     identity: NodeIdentity,
     how: Enrolment['how'],
     confirmedBy?: PairedBy,
+    replacing?: string,
   ): Promise<EnrolResult>
   /** The last enrolment of this name that has ended. */
   ended(node: string): Enrolment | undefined

@@ -308,10 +308,23 @@ function fakeRegistry(lines: Map<string, Enrolment>): FakeWorld['registry'] {
     subscribe,
     of: (node) => lines.get(node),
     list: () => [...lines.values()],
-    async enrol(node, nodeId, identity, how, confirmedBy) {
-      const before = lines.get(node)
-      if (before && !isDeepStrictEqual(before.identity, identity))
+    async enrol(node, nodeId, identity, how, confirmedBy, replacing) {
+      const held = lines.get(node)
+      const differs = held !== undefined && !isDeepStrictEqual(held.identity, identity)
+      if (differs && replacing === undefined)
         return { ok: false, reason: 'IdentityDiffers', message: `${node} is enrolled with other keys` }
+      const keys = new Set(Object.values(identity))
+      const other = [...lines.values()].find(
+        (one) => one.node !== node && Object.values(one.identity).some((k) => keys.has(k)),
+      )
+      if (other)
+        return { ok: false, reason: 'KeyEnrolledElsewhere', message: `a key of ${node} is enrolled for ${other.node}` }
+      if (differs) {
+        lines.delete(node)
+        ended.set(node, held)
+        retired.push(node)
+      }
+      const before = lines.get(node)
       const enrolmentId = fakeId(`enrolment ${node}`) as never
       const enrolment = before ?? { node, nodeId, enrolmentId, identity, how, ...(confirmedBy && { confirmedBy }) }
       lines.set(node, enrolment)

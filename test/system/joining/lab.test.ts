@@ -114,7 +114,7 @@ test('ppn join, ppn pair, and a machine behind NAT is Ready over real WireGuard;
 test('the address it was given is the one it uses, and the one its peers know', async () => {
   const admin = await lab.fleet.admin()
   const [node] = await admin.objects({ kind: 'Node', name: LAPTOP })
-  const { address } = node?.status as NodeStatus
+  const address = (node?.status as NodeStatus | undefined)?.address
   expect(address).toBe('10.8.0.2')
   expect(await inside(LAPTOP, 'ip', '-o', '-4', 'addr', 'show', 'dev', 'ppn0')).toContain(`inet ${address}/`)
   expect(await wg(HUB, 'allowed-ips')).toContain(`\t${address}/32\n`)
