@@ -9,7 +9,7 @@ import { fanOut } from './fan-out.ts'
 import { type Figure, figuresTable } from './figures.ts'
 
 const PEERS = 120
-const ROUNDS = { changes: 8, words: 40 }
+const ROUNDS = { changes: 6, words: 30 }
 const FAN_OUT = 'fan-out'
 const CHANGES = ['no-op', 'peer-added', 'device-destroyed', 'key-change']
 const NAMES = [...CHANGES, FAN_OUT]

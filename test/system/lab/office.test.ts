@@ -10,6 +10,8 @@ import { crowdScenario } from './crowd.ts'
 import { HUB, LAPTOP, MESH, NODES, OFFICE, Office } from './office.ts'
 
 const office = new Office()
+/** A trial that finds hub and authority ends at its next look, once a second. */
+const TRIAL_OVER_MS = 5_000
 let cutAtMs: number
 let badAtMs: number
 
@@ -133,6 +135,8 @@ spec:
 
 describe('what goes wrong', () => {
   test('the link of a node is cut', async () => {
+    // A switch whose node is cut off in its first seconds is on trial still, and would be reverted: as it should be.
+    await sleep(TRIAL_OVER_MS)
     cutAtMs = performance.now()
     await office.lab.network.cut(LAPTOP)
     expect(await office.lab.network.cuts()).toEqual([LAPTOP])
