@@ -33,9 +33,10 @@ export function inspectRegistry(file: Uint8Array, name: string, signingPublicKey
     else if (line.type === 'enrol') {
       const { type: _, ...enrolment } = line
       report.enrolments.push(enrolment)
-    } else if (line.type === 'retire') {
-      const gone = report.enrolments.find(({ enrolmentId, left }) => enrolmentId === line.enrolmentId && !left)
-      if (gone) gone.left = { atMs: line.atMs, reason: line.reason }
+    } else {
+      const known = report.enrolments.find(({ enrolmentId, left }) => enrolmentId === line.enrolmentId && !left)
+      if (known && line.type === 'retire') known.left = { atMs: line.atMs, reason: line.reason }
+      else if (known && line.type === 'rekey') known.identity = line.identity
     }
   }
   return report
