@@ -1,6 +1,7 @@
 // A machine joins a fleet: the real ceremony between a real authority and the joining side, over a network in memory
 // that a test may interfere with. What of it happens after the handshake lives here; the handshake itself in
 // protocol/pairing.
+import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import { attemptJoin, type DigitsVerdict } from '../../agent/pairing/attempt.ts'
 import { type Joined, joinFleet } from '../../agent/pairing/join.ts'
@@ -14,6 +15,7 @@ import { hub, spoke } from './objects.ts'
 
 const PORT = 9202
 const LAPTOP = '198.51.100.7'
+const ENDED = new Set(['Approved', 'Denied', 'Expired', 'Burned'])
 
 let fleet: Fleet
 const stop = new AbortController()
@@ -150,14 +152,14 @@ test('other digits seen at the machine: the operator is told, and nothing is bel
   expect(laptop.error()).toBe('PairingDigitsDiffer')
 })
 
-/** The first line breaks once so many pieces have gone over it, either way. */
-function breaking(pieces: number): (connection: Connection) => Connection {
-  let lines = 0
+/** The n-th line breaks once so many pieces have gone over it, either way; those after the last of the list hold. */
+function breaking(...pieces: number[]): (connection: Connection) => Connection {
+  const lines = [...pieces]
   return (connection) => {
-    if (lines++ > 0) return connection
-    let left = pieces
+    let left = lines.shift()
+    if (left === undefined) return connection
     const count = () => {
-      if (--left === 0) connection.destroy()
+      if (left !== undefined && --left === 0) connection.destroy()
     }
     const { stream } = connection
     const write = stream.write.bind(stream)
@@ -237,4 +239,46 @@ test('five calls with another code burn it, also over a restart, and the right o
   await fleet.restartAuthority()
   await fleet.until(() => phase() === 'Burned')
   expect(laptop.digits()).toBeUndefined()
+})
+
+test('after a code was burned by typing it wrongly, another Pairing with the right one lets the machine in', async () => {
+  await office()
+  const machine = await fleet.machine('laptop')
+  const laptop = await call(await machine.identity())
+  const wrong = laptop.secret.code === '0000-0000' ? '0000-0001' : '0000-0000'
+  await declared('p', { nodeName: 'laptop', rendezvous: laptop.secret.rendezvous, code: wrong })
+  await fleet.until(() => phase() === 'Burned')
+  await declared('q', { nodeName: 'laptop', ...laptop.secret })
+  await fleet.until(() => laptop.digits() !== undefined)
+  await amend('q', { sas: laptop.digits() as string, decision: 'Approve' })
+  laptop.answer('person')
+  await laptop.joined
+  await fleet.until(() => phase('q') === 'Approved')
+  expect(phase('p')).toBe('Burned')
+})
+
+test('however often and wherever the line is lost: enrolled once, or refused and nobody enrolled', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 10 }), { minLength: 1, maxLength: 12 }), async (pieces) => {
+      await office()
+      try {
+        const machine = await fleet.machine('laptop')
+        const laptop = await call(await machine.identity(), breaking(...pieces))
+        await declared('p', { nodeName: 'laptop', ...laptop.secret })
+        await fleet.until(() => laptop.digits() !== undefined || laptop.error() !== undefined || phase() === 'Burned')
+        // Other digits come with another line; a person types those that are shown.
+        if (phase() !== 'Burned') await amend('p', { sas: laptop.digits() as string, decision: 'Approve' })
+        laptop.answer('person')
+        await fleet.until(() => ENDED.has(phase() ?? ''))
+        const enrolled = lines().filter((line) => line.includes('"paired"')).length
+        expect(enrolled).toBe(phase() === 'Approved' ? 1 : 0)
+        if (phase() !== 'Approved') return
+        const { bundle, authorityFingerprint } = await within(laptop.joined)
+        await machine.import(bundle, authorityFingerprint)
+      } finally {
+        await fleet.stop()
+      }
+    }),
+    { numRuns: 12 },
+  )
 })
