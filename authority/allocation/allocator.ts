@@ -21,7 +21,7 @@ export interface AllocatorOptions {
   seen?: SeenOnNode
 }
 
-export type DurableAllocator = Allocator & Pick<Slots, 'observeEpoch'>
+export type DurableAllocator = Allocator & Pick<Slots, 'observeEpoch' | 'inherit'>
 
 export function createAllocator(options: AllocatorOptions): DurableAllocator {
   const shared = { ...options, serial: serial() }

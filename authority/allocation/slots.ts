@@ -28,7 +28,7 @@ interface SlotFact {
 export type SeenOnNode = (node: string) => {
   /** Not heard since a restore: what it holds is not known. */
   unheard: boolean
-  archives: readonly Pick<ArchiveReport, 'id' | 'slot' | 'namespace' | 'name' | 'unlisted' | 'fencingEpoch'>[]
+  archives: readonly InheritedArchive[]
 }
 const nothingSeen: SeenOnNode = () => ({ unheard: false, archives: [] })
 
@@ -44,7 +44,15 @@ export type Slots = Pick<
    * over; one on another node is older than a move and must not, or the archive would start twice (law 7).
    */
   observeEpoch(id: ArchiveId, epoch: FencingEpoch, node: string): Promise<void>
+  /**
+   * What a node showed before a restored or replaced authority gave it anything: an archive of these that is placed
+   * there keeps its identity, also when the node has long been given a bundle without it. Durable.
+   */
+  inherit(node: string, archives: readonly InheritedArchive[]): Promise<void>
 }
+
+export type InheritedArchive = Pick<ArchiveReport, 'id' | 'slot' | 'namespace' | 'name' | 'fencingEpoch'>
+const INHERITED = 'inherited/'
 
 export function slots(options: {
   records: RecordStore
@@ -109,18 +117,30 @@ export function slots(options: {
     return facts.find((f) => f.state === 'Held' && isOwn(f)) ?? facts.find((f) => f.state === 'Released' && f.orphaned)
   }
 
+  const inherited = (node: string) => (records.get(INHERITED + node)?.value ?? []) as readonly InheritedArchive[]
+  const shownOn = (node: string) => [...seen(node).archives, ...inherited(node)]
+
+  async function setInherited(node: string, archives: readonly InheritedArchive[]): Promise<void> {
+    const record = records.get(INHERITED + node)
+    if (archives.length > 0) await records.put(INHERITED + node, archives, record?.version ?? 0)
+    else if (record) await records.delete(INHERITED + node, record.version)
+  }
+
   /** Neither recorded nor seen in use. */
   function freeSlotOf(node: string): Slot | undefined {
-    const used = new Set(seen(node).archives.map(({ slot }) => slot))
+    const used = new Set(shownOn(node).map(({ slot }) => slot))
     for (let slot = 1; slot <= HIGHEST_SLOT; slot++) if (!used.has(slot) && !records.get(keyOf(node, slot))) return slot
     return undefined
   }
 
-  /** This archive, running on its node although no record of ours knows it: it keeps its identity and its slot. */
+  /**
+   * This archive, on its node although no record of ours knows it (a restored or a replaced authority): it keeps its
+   * identity and its slot.
+   */
   const runningUnrecorded = (key: string, node: string) =>
-    seen(node).archives.find(
-      ({ unlisted, namespace, name, slot, id }) =>
-        unlisted && `Archive/${namespace}/${name}` === key && !records.get(keyOf(node, slot)) && !userOf(id),
+    shownOn(node).find(
+      ({ namespace, name, slot, id }) =>
+        `Archive/${namespace}/${name}` === key && !records.get(keyOf(node, slot)) && !userOf(id),
     )
 
   async function releaseOthers(uid: string): Promise<void> {
@@ -200,6 +220,11 @@ export function slots(options: {
     }
     const fact: SlotFact = { state: 'Held', orphaned: false, claim: (own?.claim ?? 0) + 1, placement }
     await write(keyOf(node, slot), fact, 0)
+    if (running)
+      await setInherited(
+        node,
+        inherited(node).filter((one) => one.id !== id),
+      )
     await releaseOthers(uid)
     return { ok: true, placement }
   }
@@ -258,6 +283,12 @@ export function slots(options: {
         const next = await epoch.raise(own.placement.id, own.placement.fencingEpoch)
         await setEpoch(uid, next)
         return next
+      }),
+    inherit: (node, archives) =>
+      retried(async () => {
+        const known = inherited(node)
+        const more = archives.filter(({ id }) => !userOf(id) && !known.some((one) => one.id === id))
+        if (more.length > 0) await setInherited(node, [...known, ...more])
       }),
     observeEpoch: (id, seen, node) =>
       retried(async () => {

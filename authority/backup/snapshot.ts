@@ -14,7 +14,7 @@ import { type BackupEntry, packEntries, unpackEntries } from './entries.ts'
 import { openBackup, type ScryptCost, sealBackup } from './seal.ts'
 
 export const DATABASE_FILE = 'ppn.db'
-const RESTORED_FILE = 'restored'
+export const RESTORED_FILE = 'restored'
 const KEYS_FOLDER = 'keys'
 /** What makes up an authority (section 9); whatever else lies in the folder is not ours. */
 const PLAIN_FILES = ['nodes.jsonl', 'brake'] as const

@@ -13,8 +13,15 @@ export interface PushTarget {
 /** Resolves when the bytes are handed to the network and both halves are closed; rejects when they are not. */
 export type PushBundle = (to: PushTarget, bundle: Uint8Array, signal: AbortSignal) => Promise<void>
 
-/** `from`: this authority's own mesh address, at the time of the push. */
-export function syncPusher(transport: Transport, from: () => string): PushBundle {
+/**
+ * `from`: this authority's own mesh address, at the time of the push. `first`: documents of the operator key, in front
+ * of the bundle that only a node which has taken them accepts.
+ */
+export function syncPusher(
+  transport: Transport,
+  from: () => string,
+  first: () => readonly Uint8Array[] = () => [],
+): PushBundle {
   return async (to, bundle, signal) => {
     const connection = await transport.connect(from(), to.address, to.port, signal)
     const { stream } = connection
@@ -23,6 +30,7 @@ export function syncPusher(transport: Transport, from: () => string): PushBundle
     try {
       signal.throwIfAborted()
       stream.resume()
+      for (const document of first()) stream.write(lengthFrame(encodeSyncFrame({ type: 'operator', document })))
       stream.end(lengthFrame(encodeSyncFrame({ type: 'bundle', bundle })))
       await finished(stream, { cleanup: true })
     } finally {

@@ -1,5 +1,6 @@
 // The authority's keys, in the folder `keys/` of its state (0600, law 10):
 //   authority         canonical JSON: ids, mesh epoch, both secret keys, and the public half of the operator key
+//   operator.public   the operator key of a fleet to be, made offline before its first start, base64
 //   operator.secret   the secret half of the operator key, base64; the operator moves it offline
 // `authority` is written last and in one piece: with it the key set exists, without it nothing has been signed yet.
 import { z } from 'zod'
@@ -21,6 +22,8 @@ import {
 
 const AUTHORITY_FILE = 'authority'
 export const OPERATOR_FILE = 'operator.secret'
+export const OPERATOR_PUBLIC_FILE = 'operator.public'
+const FORMER_KEPT = 16
 
 /** The secret halves are not enumerable: neither JSON, nor the logger, nor an inspection shows them. */
 export interface Keys {
@@ -32,6 +35,8 @@ export interface Keys {
   signing: KeyPair
   /** Ed25519, public half only. */
   operator: { publicKey: Uint8Array }
+  /** Ed25519: what this fleet's authorities signed with before this one. */
+  formerSigning: readonly Uint8Array[]
   /** The instant from which sequences count, milliseconds since 1970. */
   meshEpochMs: number
 }
@@ -59,6 +64,7 @@ const stored = z.strictObject({
   signingSecretKey: keyText,
   signingPublicKey: keyText,
   operatorPublicKey: keyText,
+  formerSigningPublicKeys: z.array(keyText).max(FORMER_KEPT).optional(),
 })
 
 const unreadable = (file: string, why: string, cause?: unknown): never => {
@@ -99,6 +105,9 @@ function decode(bytes: Uint8Array): Keys {
     command: pair('the command key', value.commandSecretKey, value.commandPublicKey, x25519PublicKey),
     signing: pair('the signing key', value.signingSecretKey, value.signingPublicKey, ed25519PublicKey),
     operator: { publicKey: decodeKey(AUTHORITY_FILE, 'the operator key', value.operatorPublicKey) },
+    formerSigning: (value.formerSigningPublicKeys ?? []).map((key) =>
+      decodeKey(AUTHORITY_FILE, 'a former signing key', key),
+    ),
     meshEpochMs: value.meshEpochMs,
   }
 }
@@ -107,6 +116,8 @@ function decode(bytes: Uint8Array): Keys {
 async function operatorKey(files: Files, random: RandomBytes): Promise<Uint8Array> {
   const found = await files.read(OPERATOR_FILE)
   if (found) return ed25519PublicKey(decodeKey(OPERATOR_FILE, 'it', Buffer.from(found).toString('utf8').trim()))
+  const given = await files.read(OPERATOR_PUBLIC_FILE)
+  if (given) return decodeKey(OPERATOR_PUBLIC_FILE, 'it', Buffer.from(given).toString('utf8').trim())
   const made = generateEd25519(random)
   await files.write(OPERATOR_FILE, Buffer.from(`${toBase64(made.secretKey)}\n`))
   return made.publicKey
@@ -114,20 +125,64 @@ async function operatorKey(files: Files, random: RandomBytes): Promise<Uint8Arra
 
 async function create(files: Files, random: RandomBytes, clock: Clock): Promise<Keys> {
   const operatorPublicKey = await operatorKey(files, random)
-  const command = generateX25519(random)
-  const signing = generateEd25519(random)
+  return makeKeys(files, random, {
+    meshId: randomId(random),
+    operatorPublicKey,
+    formerSigning: [],
+    meshEpochMs: clock.now(),
+  })
+}
+
+/** What stays of a fleet when its authority gets other keys. */
+export interface FleetIdentity {
+  meshId: MeshId
+  operatorPublicKey: Uint8Array
+  /** Newest first. */
+  formerSigning: readonly Uint8Array[]
+  meshEpochMs: number
+}
+
+/** Keys and id that nobody had before, in place of whatever is there: only with a document of the operator key. */
+export async function makeKeys(files: Files, random: RandomBytes, fleet: FleetIdentity): Promise<Keys> {
+  return writeKeys(files, {
+    ...fleet,
+    authorityId: randomId(random),
+    command: generateX25519(random),
+    signing: generateEd25519(random),
+  })
+}
+
+async function writeKeys(
+  files: Files,
+  keys: FleetIdentity & { authorityId: AuthorityId; command: KeyPair; signing: KeyPair },
+): Promise<Keys> {
+  const { command, signing, formerSigning } = keys
+  const former = formerSigning.slice(0, FORMER_KEPT).map(toBase64)
   const bytes = canonicalBytes({
     version: 1,
-    authorityId: randomId(random),
-    meshId: randomId(random),
-    meshEpochMs: clock.now(),
+    authorityId: keys.authorityId,
+    meshId: keys.meshId,
+    meshEpochMs: keys.meshEpochMs,
     commandSecretKey: toBase64(command.secretKey),
     commandPublicKey: toBase64(command.publicKey),
     signingSecretKey: toBase64(signing.secretKey),
     signingPublicKey: toBase64(signing.publicKey),
-    operatorPublicKey: toBase64(operatorPublicKey),
+    operatorPublicKey: toBase64(keys.operatorPublicKey),
+    ...(former.length > 0 && { formerSigningPublicKeys: former }),
   })
   await files.write(AUTHORITY_FILE, bytes)
+  return decode(bytes)
+}
+
+/** The same authority under the next operator key. */
+export async function takeOperatorKey(files: Files, keys: Keys, operatorPublicKey: Uint8Array): Promise<Keys> {
+  return writeKeys(files, { ...keys, command: keys.command, signing: keys.signing, operatorPublicKey })
+}
+
+/** The keys that are there. Throws KeysMissing, KeysUnreadable. */
+export async function readKeys(files: Files): Promise<Keys> {
+  const bytes = await files.read(AUTHORITY_FILE)
+  if (!bytes) throw new PpnError('KeysMissing')
   return decode(bytes)
 }
 

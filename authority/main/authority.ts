@@ -20,7 +20,10 @@ import { type Brake, fileBrake } from '../brake.ts'
 import { createPublisher, type Publisher } from '../bundles/publisher.ts'
 import { syncPusher } from '../bundles/push.ts'
 import { callingDesk } from '../claim/caller.ts'
+import { ownReplacement, readDocuments } from '../keys/documents.ts'
 import { type LoadedKeys, loadOrCreateKeys, OPERATOR_ADVICE } from '../keys/keys.ts'
+import { takeOffice } from '../keys/take-office.ts'
+import { tellNodes } from '../keys/tell-nodes.ts'
 import { noMetrics, promMetrics } from '../metrics.ts'
 import { createDesk } from '../pairing/desk.ts'
 import { awaitFirstBundle } from '../pairing/first-bundle.ts'
@@ -80,8 +83,10 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     mayCreate: store.records.list('').length === 0,
   })
   if (keys.operatorSecretPresent) log.warn({}, OPERATOR_ADVICE)
-  const { meshId, authorityId, signing, command, operator, meshEpochMs } = keys.keys
-  const registry = await openRegistry({ files, clock, random, signing })
+  const { meshId, authorityId, signing, command, formerSigning, meshEpochMs } = keys.keys
+  const registry = await openRegistry({ files, clock, random, signing, formerSigning })
+  const documents = await readDocuments(files.sub('keys'))
+  await takeOffice(files, store.records, registry, ownReplacement(documents, keys.keys))
   const audit = auditTo({ log: await openSegmentedLog(files, AUDIT_FILE), clock, logger: log })
   const brake = fileBrake({ files, clock })
   await brake.read()
@@ -121,7 +126,11 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
       silence: (node) => (downlink() ? downlink()?.reign.silence(node) : 'NotServing'),
       noteSent: (node) => downlink()?.reign.noteSent(node),
     },
-    push: syncPusher(transport, () => place()?.address ?? ''),
+    push: syncPusher(
+      transport,
+      () => place()?.address ?? '',
+      () => documents,
+    ),
     broadcastApply: (revision) =>
       downlink()?.commands.broadcastApply(revision) ?? Promise.resolve({ sent: [], held: [] }),
     ceiling: (node) => downlink()?.commands.ceiling(node) ?? endOfReign(recordedTerm(store.records)),
@@ -145,7 +154,6 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     commandPublicKey: toBase64(command.publicKey),
     signingPublicKey: toBase64(signing.publicKey),
   }
-  const operatorKey = toBase64(operator.publicKey)
   const port = pairingPort({ clock, log, changed: () => controllers.refresh('the pairing port') })
   const desk = createDesk({ clock, log, records: store.records, unavailable: port.unavailable })
   const firstBundle = (node: string, until: AbortSignal) =>
@@ -174,7 +182,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     ceremonies,
     authority: {
       keys: () => [publicKeys],
-      operatorKey: () => operatorKey,
+      operatorKey: () => toBase64(keys.keys.operator.publicKey),
       meshEpochMs: () => meshEpochMs,
       term: () => downlink()?.reign.term() ?? recordedTerm(store.records),
       revision: () => publisher.revision(),
@@ -251,7 +259,21 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
       onChange(link, until) {
         fleet.attach(link?.fleet)
         commands.attach(link?.commands)
-        if (link) publisher.start(until)
+        if (link) {
+          publisher.start(until)
+          const { address = '' } = place() ?? {}
+          tellNodes(
+            {
+              ...{ clock, log, transport, documents, from: address },
+              syncPort: () => effectiveMesh(world).spec.ports.sync,
+              nodes: () => (link.reign.phase() === 'Open' ? roster.all() : []),
+              obeys: (node) => fleet.view(node).liveness === 'Fresh',
+              guard: () => brake.guard(),
+              onTold: (node) => audit.record('publication', { node, what: 'operator documents' }),
+            },
+            until,
+          )
+        }
         controllers.refresh(link ? 'the authority serves' : 'the authority serves no more')
       },
     },

@@ -9,7 +9,7 @@ import { recordedTerm } from '../term/raise.ts'
 import { beginRestore, type Claims, takeHigher, withinReach } from '../term/restore.ts'
 
 export interface ClaimTakers {
-  allocator: Pick<DurableAllocator, 'observeEpoch'>
+  allocator: Pick<DurableAllocator, 'observeEpoch' | 'inherit'>
   publisher: Pick<Publisher, 'raiseRevision' | 'revision'>
   registry: Pick<NodeRegistry, 'observeHead' | 'adoptObserved' | 'head'>
 }
@@ -25,6 +25,7 @@ export async function takeClaims(
   // Epochs begin at 0 for every archive, so the reach is counted from there.
   for (const { archive, fencingEpoch } of claims.epochs)
     if (withinReach(0, fencingEpoch)) await allocator.observeEpoch(archive, fencingEpoch, node)
+  if (claims.archives) await allocator.inherit(node, claims.archives)
   if (claims.registryHead && withinReach(registry.head().count, claims.registryHead.count)) {
     registry.observeHead(node, claims.registryHead)
     await registry.adoptObserved()

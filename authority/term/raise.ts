@@ -18,3 +18,8 @@ export async function raiseTerm(records: Pick<RecordStore, 'get' | 'put'>, above
   await records.put(TERM_RECORD, term, records.get(TERM_RECORD)?.version ?? 0)
   return term
 }
+
+/** What reigns next lies above `term`. Durable. */
+export async function floorTerm(records: Pick<RecordStore, 'get' | 'put'>, term: Term): Promise<void> {
+  if (recordedTerm(records) < term) await records.put(TERM_RECORD, term, records.get(TERM_RECORD)?.version ?? 0)
+}

@@ -3,6 +3,7 @@
 import type { RecordStore } from '../../controllers/ports/store.ts'
 import type { ArchiveId, FencingEpoch, Revision, Term } from '../../protocol/ids.ts'
 import type { NodeReport } from '../../protocol/telemetry/report.ts'
+import type { InheritedArchive } from '../allocation/slots.ts'
 
 const RESTORE_RECORD = 'restore'
 /** How far above the restored state one node may lift a counter. */
@@ -22,6 +23,7 @@ export interface Claims {
   revision: Revision
   epochs: readonly { archive: ArchiveId; fencingEpoch: FencingEpoch }[]
   registryHead?: { count: number; hash: string }
+  archives?: readonly InheritedArchive[]
 }
 
 export function claimsOf(frameTerm: Term, report: Partial<NodeReport>): Claims {
@@ -36,6 +38,11 @@ export function claimsOf(frameTerm: Term, report: Partial<NodeReport>): Claims {
       ...(report.releases ?? []).map(({ archive, fencingEpoch }) => ({ archive, fencingEpoch })),
     ],
     ...(report.registryHead && { registryHead: report.registryHead }),
+    ...(report.archives && {
+      archives: report.archives.map(({ id, slot, namespace, name, fencingEpoch }) => {
+        return { id, slot, namespace, name, fencingEpoch }
+      }),
+    }),
   }
 }
 

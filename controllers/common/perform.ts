@@ -70,7 +70,8 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
       const { node, floorMiB, maxMiB, adoptDisk } = effect
       done.answers.place = await allocator.place({ uid, key, node, floorMiB, maxMiB, adoptDisk })
       wakeMoved(world, moveOf(store.records, uid))
-      return world.changed(key, 'placed')
+      // A refusal changes nothing for the others: two that are refused would wake each other for ever.
+      return done.answers.place.ok ? world.changed(key, 'placed') : undefined
     }
     case 'releaseAddress':
       await allocator.releaseAddress(uid)
