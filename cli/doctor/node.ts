@@ -107,7 +107,7 @@ export const NODE_CHECKS: Check<NodeFacts>[] = [
       : warns(
           'VM user',
           `there is no user ${vmUser.name}: QEMU would run as nobody`,
-          `ppn service install agent (or useradd --system --no-create-home --shell /usr/sbin/nologin ${vmUser.name})`,
+          `ppn service install agent; or useradd --system --no-create-home --shell /usr/sbin/nologin ${vmUser.name}`,
         ),
   ({ imageFolders }) => {
     const missing = imageFolders.filter(({ exists }) => !exists).map(({ path }) => path)
