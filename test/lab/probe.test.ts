@@ -15,3 +15,9 @@ test('an answer that came twice counts once, and a count that began anew goes on
   const text = answer(1, 65_535) + answer(1, 65_535) + answer(1.001, 0) + answer(1.002, 1) + summary(3)
   expect(probeResult(text)).toMatchObject({ sent: 3, lost: 0 })
 })
+
+test('what is under way at the stop is not lost, and a silence that lasts is', () => {
+  const text = answer(1, 1) + answer(1.001, 2)
+  expect(probeResult(text + summary(5))).toMatchObject({ sent: 2, lost: 0 })
+  expect(probeResult(text + summary(1_002))).toMatchObject({ sent: 1_002, lost: 1_000 })
+})

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { Namespace } from './namespace.ts'
 
 export interface ProbeResult {
+  /** Without what was under way at the stop: ping(8) does not wait for that. */
   sent: number
   lost: number
   /** Longest time without an answer, ms. Up to a few ms is the machine's scheduling. */
@@ -10,18 +11,20 @@ export interface ProbeResult {
 }
 
 export interface Probe {
-  /** Ends it, and waits for what is under way. */
+  /** Ends it. */
   stop(): Promise<ProbeResult>
 }
 
 export const PROBE_PER_SECOND = 1_000
 /** ICMP counts in 16 bits. */
 const SEQUENCES = 65_536
+/** Packets without an answer at the very end that may be under way: a quarter of a second of them. */
+const UNDER_WAY = PROBE_PER_SECOND / 4
 
 /** Resolves once the first answer is in. Rejects when there is none within 30 s. */
 export async function startProbe(from: Namespace, to: string): Promise<Probe> {
-  // -D: a time before each answer; -W: how long the last ones are waited for, seconds.
-  const args = ['-n', '-D', '-i', String(1 / PROBE_PER_SECOND), '-W', '2', to]
+  // -D: a time before each answer.
+  const args = ['-n', '-D', '-i', String(1 / PROBE_PER_SECOND), to]
   const child = from.spawn('ping', args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(child, 'exit')
   let text = ''
@@ -69,5 +72,7 @@ export function probeResult(text: string): ProbeResult {
     before = seq
   }
   const gaps = answers.slice(1).map(({ atMs }, i) => atMs - (answers[i]?.atMs ?? atMs))
-  return { sent: Number(sent), lost: Number(sent) - seen.size, outageMs: Math.max(0, ...gaps) }
+  const unanswered = Math.max(0, Number(sent) - (epoch * SEQUENCES + before))
+  const settled = Number(sent) - (unanswered <= UNDER_WAY ? unanswered : 0)
+  return { sent: settled, lost: settled - seen.size, outageMs: Math.max(0, ...gaps) }
 }
