@@ -14,12 +14,9 @@ export function healthNotices(health: Pick<AdminHealth, 'brake' | 'superseded' |
   ].filter((notice) => notice !== '')
 }
 
-/** One line, however many are held: each object says itself how to let it go on. */
+/** One short line, however many are held: each object says itself how to let it go on. */
 export function holdsNotice(holds: readonly Pick<AdminHold, 'key'>[]): string[] {
-  const [first, ...more] = holds
-  if (!first) return []
-  const what = more.length === 0 ? first.key : `${first.key} and ${more.length} more`
-  return [`held: ${what}; put back what is gone, or confirm it: ppn holds lists what waits`]
+  return holds.length === 0 ? [] : [`held: ${holds.length}, for a person to decide: ppn holds`]
 }
 
 /** On standard error, after an answer: what is wrong with the folder, since its objects stand at their last good state. */
