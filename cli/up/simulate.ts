@@ -119,8 +119,6 @@ export async function simulateFleet(options: SimulateOptions, signal: AbortSigna
     const fresh = store.list('Node').filter(fit)
     if (fresh.length === 0 || signal.aborted) return
     for (const node of fresh) begun.add(node.metadata.name)
-    const machines = fresh.length === 1 ? 'a simulated machine' : `${fresh.length} simulated machines`
-    options.say(`starting ${machines}; a new node has no keys before its machine has made them`)
     const before = simulation
     const running = before ?? start(fresh)
     simulation = running
@@ -149,6 +147,7 @@ export async function simulateFleet(options: SimulateOptions, signal: AbortSigna
     })
   }
   scheduleLook()
+  options.say('starting simulated machines; a new node has no keys before its machine has made them')
   return {
     async stop() {
       off()
