@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { KINDS } from '../meta.ts'
-import { crds } from './crd.ts'
+import { crd, crds } from './crd.ts'
 import type { StructuralSchema } from './structural.ts'
 
 /** Every schema node below the root, with its path. */
@@ -61,4 +61,12 @@ test('the checked-in CRDs are what the schemas say', () => {
     const file = readFileSync(new URL(`../../crds/${crd.metadata.name}.yaml`, import.meta.url), 'utf8')
     expect(parse(file)).toEqual(JSON.parse(JSON.stringify(crd)))
   }
+})
+
+test('the default of a mapping holds the defaults of its fields: its rules are evaluated on it as written', () => {
+  const ports = crd('Mesh').spec.versions[0]?.schema.openAPIV3Schema.properties.spec.properties?.ports
+  expect(ports?.default).toEqual({
+    ...{ wireguard: 51820, command: 8090, telemetry: 8091, sync: 8092 },
+    ...{ pairing: 9202, holding: 9443 },
+  })
 })

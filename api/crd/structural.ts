@@ -48,8 +48,23 @@ function structural(node: Record<string, unknown>): StructuralSchema {
     else out[keyword] = value
   }
   if (out.type === 'integer') out.format = 'int64'
+  if (out.default !== undefined) out.default = filled(out.default, out)
   for (const keyword of Object.keys(out)) if (out[keyword] === undefined) delete out[keyword]
   return out
+}
+
+/**
+ * A default of a mapping with the defaults of its fields in it. The API server fills them in as well, yet evaluates the
+ * rules of the mapping on its default as written, and refuses the CRD when that lacks a field.
+ */
+function filled(value: unknown, schema: StructuralSchema): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  const all: Record<string, unknown> = { ...value }
+  for (const [name, child] of Object.entries(schema.properties ?? {})) {
+    const inner = all[name] === undefined ? child.default : filled(all[name], child)
+    if (inner !== undefined) all[name] = inner
+  }
+  return all
 }
 
 function rank(keyword: string): number {
