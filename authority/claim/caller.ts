@@ -57,6 +57,12 @@ function turns(count: number): (signal: AbortSignal) => Promise<() => void> {
       waiting.push(resolve)
       signal.addEventListener('abort', () => resolve(), { once: true })
       await promise
+      if (signal.aborted) {
+        // Whoever has gone must neither be woken nor have been woken in another's place.
+        const at = waiting.indexOf(resolve)
+        if (at >= 0) waiting.splice(at, 1)
+        else waiting.shift()?.()
+      }
       signal.throwIfAborted()
     }
     free--
