@@ -46,6 +46,7 @@ test('lines are printed once, when a verdict changes, and when the fleet becomes
   expect(said.join('')).toBe(`node.ppn.dev/a  Ready=Unknown Unheard: Unheard!
 braked: moving
 node.ppn.dev/a  Ready=True Converged
+over: nothing is held back any more, and nothing is wrong with the folder
 the fleet is Ready: 1 node, 0 archives, 0 pools
 node.ppn.dev/a  Ready=Unknown NotObserved: this generation has not been reconciled yet
 node.ppn.dev/a  gone

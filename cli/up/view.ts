@@ -26,6 +26,8 @@ export interface View {
 
 const key = (o: AnyObject) => `${displayName(o)}${o.metadata.namespace ? ` (${o.metadata.namespace})` : ''}`
 
+const NOTHING_WRONG = 'over: nothing is held back any more, and nothing is wrong with the folder'
+
 /** A line whenever a verdict changes; the order of lines is the order of events. */
 export function lineView(io: Pick<Io, 'out' | 'cwd'>): View {
   let told = new Map<string, string>()
@@ -44,6 +46,7 @@ export function lineView(io: Pick<Io, 'out' | 'cwd'>): View {
       told = next
       const lines = new Set([...notices.map((n) => `${n}\n`), ...problems.map((p) => problemText(io, p, fleet))])
       for (const line of lines) if (!toldProblems.has(line)) io.out(line)
+      if (toldProblems.size > 0 && lines.size === 0) io.out(`${NOTHING_WRONG}\n`)
       toldProblems = lines
       const { ready, total } = fleetReadiness(objects, problems)
       if (ready && !wasReady && total > 0) io.out(`the fleet is Ready: ${summary(objects)}\n`)

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { FINALIZER } from '../../api/meta.ts'
 import type { PpnObject } from '../../api/v1alpha1/index.ts'
+import { PpnError } from '../../base/errors.ts'
 import { controllerWorld } from '../controller-world.ts'
 import { fakeDurable, fakeIdentity, fakeWorld } from '../testing/fake-world.ts'
 import { asks, type Effect } from './effects.ts'
@@ -45,6 +46,28 @@ test('the network is fixed before its first address is given out', async () => {
   }
   await perform([CLAIM], world, object())
   expect(fake.store.records.get('mesh/cidr')?.value).toBe('10.8.0.0/24')
+})
+
+test('two nodes that fix the network at the same time both go on', async () => {
+  const { fake, world, object } = fixture()
+  const put = fake.store.records.put
+  // The other one's write comes in between.
+  fake.store.records.put = async (key, value) => {
+    await put(key, value, 0)
+    throw new PpnError('Conflict', { key })
+  }
+  const { answers } = await perform([CLAIM], world, object())
+  expect(answers).toMatchObject({ claim: { ok: true } })
+})
+
+test('a network that another one fixed differently is no such thing', async () => {
+  const { fake, world, object } = fixture()
+  const put = fake.store.records.put
+  fake.store.records.put = async (key) => {
+    await put(key, '10.9.0.0/24', 0)
+    throw new PpnError('Conflict', { key })
+  }
+  await expect(perform([CLAIM], world, object())).rejects.toMatchObject({ code: 'Conflict' })
 })
 
 test('a failure ends it: nothing after it is done', async () => {

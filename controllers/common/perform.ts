@@ -47,8 +47,7 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
       return bundles.withdraw(effect.node)
     case 'claimAddress': {
       const { node, cidr, wanted, avoid } = effect
-      // Before the first address is given out, so that the network cannot change under its holders.
-      if (store.records.get(MESH_CIDR_RECORD)?.value !== cidr) await writeRecord(store.records, MESH_CIDR_RECORD, cidr)
+      await fixNetwork(store.records, cidr)
       const claim = await allocator.claimAddress(node, cidr, wanted, new Set(avoid))
       if (node.uid === uid) done.answers.claim = claim
       if (claim.ok) world.changed(keyOf('Node', node.name), 'address claimed')
@@ -146,6 +145,18 @@ function recordEvent(effect: Effect & { type: 'event' }, world: ControllerWorld,
   const { kind, name, namespace } = { ...parseKey(objectKey(about)), ...about.metadata }
   const { uid, generation } = about.metadata
   world.events.record({ kind, name, namespace, uid, generation }, effect.eventType, effect.reason, effect.message)
+}
+
+/**
+ * Before the first address is given out, so that the network cannot change under its holders. Of nodes that claim at
+ * the same time one writes it, and the others find it said.
+ */
+async function fixNetwork(records: RecordStore, cidr: string): Promise<void> {
+  const isSaid = () => records.get(MESH_CIDR_RECORD)?.value === cidr
+  if (isSaid()) return
+  await writeRecord(records, MESH_CIDR_RECORD, cidr).catch((error: unknown) => {
+    if (!isSaid()) throw error
+  })
 }
 
 async function writeRecord(records: RecordStore, key: string, value: unknown): Promise<void> {
