@@ -39,6 +39,7 @@ export async function agentDepart(
     io.out(disks.length === 0 ? 'there are no disks\n' : `${disks.length} disks stay:\n${disks.map(diskLine).join('')}`)
     if (!options.yes && !(await confirmed(io, 'purge'))) return EXIT.no
     if (options.stop) await stopMachines(node)
+    await node.openWalls()
     await purgeNode(node)
     io.out(disks.length === 0 ? 'nothing of ppn is left\n' : 'nothing of ppn is left but these disks\n')
     return EXIT.ok
