@@ -34,7 +34,9 @@ export function calculateGenerator({ prs, ci, sid }: CpaceSecret): Uint8Array {
   const text = generatorString({ dsi: DSI, prs, ci, sid, blockBytes: HASH_BLOCK_BYTES })
   const hash = sha512(text)
   text.fill(0)
-  return deriveElement(hash)
+  const element = deriveElement(hash)
+  hash.fill(0)
+  return element
 }
 
 /** A fresh share: scalar and element. */

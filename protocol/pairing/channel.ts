@@ -1,6 +1,6 @@
 // What both roles make of the code and the shares.
 import type { RandomBytes } from '../../base/random.ts'
-import { type CpaceSecret, type CpaceShare, deriveIsk, sidOutput, type Transcript } from '../cpace/cpace.ts'
+import { type CpaceSecret, type CpaceShare, deriveIsk, makeShare, sidOutput, type Transcript } from '../cpace/cpace.ts'
 import { lvCat } from '../cpace/strings.ts'
 import { passwordOf } from './code.ts'
 import { type CeremonyKeys, ceremonyKeys } from './schedule.ts'
@@ -28,6 +28,17 @@ export function secretOf(
 ): CpaceSecret {
   const ci = lvCat(utf8('ppn-pair/1'), Uint8Array.of(PAIRING_VERSION, PURPOSE[hello.purpose]), utf8(hello.selector))
   return { prs: code === undefined ? random(32) : passwordOf(code), ci, sid: hello.sid }
+}
+
+/**
+ * Our share of a run. The password's bytes are wiped; the code itself is a string, which nothing can wipe: it is worth
+ * something for ten minutes.
+ */
+export function shareOf(...of: Parameters<typeof secretOf>): CpaceShare {
+  const secret = secretOf(...of)
+  const share = makeShare(secret, of[2])
+  secret.prs.fill(0)
+  return share
 }
 
 /** Undefined: the peer's share is not valid. Wipes our scalar. */

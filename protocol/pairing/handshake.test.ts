@@ -278,3 +278,41 @@ test('the same randomness gives the same bytes: the vectors of docs/protocol.md 
   const hex = (pair: Pair) => pair.wire.map((bytes) => Buffer.from(bytes).toString('hex'))
   expect(hex(handshake({ seed: 7 }))).toEqual(hex(handshake({ seed: 7 })))
 })
+
+describe('what was drawn and derived does not stay', () => {
+  /** Every buffer that was drawn, as it is now. */
+  function remembering() {
+    const drawn: Uint8Array[] = []
+    const random = (length: number) => {
+      const bytes = systemRandom(length)
+      drawn.push(bytes)
+      return bytes
+    }
+    const left = () => drawn.filter((bytes) => bytes.length > 16 && bytes.some((byte) => byte !== 0)).length
+    return { random, left, drawn }
+  }
+
+  test.each(['known', 'unknown'])('at either side of a run whose code is %s here, once it has ended', (code) => {
+    const ours = remembering()
+    const theirs = remembering()
+    const { hello, handshake: node } = initiate({ purpose: 'join', selector: '7XYZ', code: CODE, random: ours.random })
+    const authority = respond({ random: theirs.random, codeFor: () => (code === 'known' ? CODE : undefined) })
+    const { send: share } = authority.receive(hello)
+    // All that is left are the nonces, which are still to be shown.
+    expect(theirs.drawn.map((bytes) => bytes.length)).toEqual(code === 'known' ? [32, 64] : [32, 32, 64])
+    expect(theirs.left()).toBe(1)
+    const { send: confirm } = node.receive(share as Uint8Array)
+    expect(ours.left()).toBe(1)
+    authority.receive(confirm as Uint8Array)
+    node.end()
+    authority.end()
+    expect([ours.left(), theirs.left()]).toEqual([0, 0])
+  })
+
+  test('a run that fails half way keeps nothing either', () => {
+    const ours = remembering()
+    const { handshake: node } = initiate({ purpose: 'join', selector: '7XYZ', code: CODE, random: ours.random })
+    expect(node.receive(encodeMessage(MESSAGE.SHARE, new Uint8Array(32).fill(0xff))).failed).toBe('BadShare')
+    expect(ours.left()).toBe(0)
+  })
+})

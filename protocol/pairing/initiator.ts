@@ -1,7 +1,6 @@
 // The side that dials.
 import type { RandomBytes } from '../../base/random.ts'
-import { makeShare } from '../cpace/cpace.ts'
-import { type Channel, openChannel, secretOf } from './channel.ts'
+import { type Channel, openChannel, shareOf } from './channel.ts'
 import { type Handled, type Handshake, machine } from './handshake.ts'
 import { commitmentTo, sameBytes, shortAuthenticationString, tag } from './schedule.ts'
 import {
@@ -29,7 +28,7 @@ export interface InitiatorOptions {
 export function initiate(options: InitiatorOptions): { hello: Uint8Array; handshake: Handshake } {
   const { purpose, selector, code, random } = options
   const sid = random(ID_BYTES)
-  const share = makeShare(secretOf(code, { purpose, selector, sid }, random), random)
+  const share = shareOf(code, { purpose, selector, sid }, random)
   const nonce = random(NONCE_BYTES)
   const body = helloBody({ purpose, selector, sid, share: share.element })
   let channel: Channel | undefined

@@ -1,7 +1,6 @@
 // The side that is dialled.
 import type { RandomBytes } from '../../base/random.ts'
-import { makeShare } from '../cpace/cpace.ts'
-import { type Channel, openChannel, secretOf } from './channel.ts'
+import { type Channel, openChannel, shareOf } from './channel.ts'
 import { type Handled, type Handshake, machine } from './handshake.ts'
 import { commitmentTo, sameBytes, shortAuthenticationString, tag } from './schedule.ts'
 import {
@@ -34,7 +33,7 @@ export function respond({ random, codeFor }: ResponderOptions): Handshake {
     const hello = readHello(body)
     const { purpose } = hello
     if (hello.version !== PAIRING_VERSION || !purpose) return { step: { failed: 'VersionUnknown', send: REFUSAL } }
-    const share = makeShare(secretOf(codeFor(hello), { ...hello, purpose }, random), random)
+    const share = shareOf(codeFor(hello), { ...hello, purpose }, random)
     channel = openChannel(share, hello.share, {
       sid: hello.sid,
       initiator: { element: hello.share, associatedData: body.slice(0, HEADER_BYTES) },
