@@ -16,8 +16,13 @@ export interface InstalledFile {
   text: string
 }
 
-/** V8 would let the young generation grow to 16 MiB in an idle process: 9 MiB resident for nothing. */
-export const NODE_FLAGS = '--max-semi-space-size=1'
+/**
+ * V8 would let the young generation grow to 16 MiB in an idle process: 9 MiB resident for nothing. One thread beside the
+ * main one is enough for its chores.
+ */
+export const NODE_FLAGS = '--max-semi-space-size=1 --v8-pool-size=1'
+/** Each thread would have a heap of malloc of its own: see mallopt(3). */
+export const MALLOC_ARENAS = 'MALLOC_ARENA_MAX=2'
 const quoted = (word: string) =>
   /[\s"'\\$%]/.test(word) ? `"${word.replace(/[\\"$%]/g, (c) => (c === '$' || c === '%' ? c + c : `\\${c}`))}"` : word
 const steps = ({ systemd = 0 }: Installation) => (systemd >= 254 ? 'RestartSteps=6\nRestartMaxDelaySec=60s\n' : '')
@@ -52,6 +57,7 @@ StartLimitIntervalSec=0
 Type=notify
 # systemd-notify speaks for us: Node has no datagram sockets of the Unix family.
 NotifyAccess=all
+Environment=${MALLOC_ARENAS}
 ExecStart=${quoted(installed.node)} ${NODE_FLAGS} ${quoted(installed.entry)} agent
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always

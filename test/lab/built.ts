@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Processes } from '../../base/processes.ts'
-import { NODE_FLAGS } from '../../cli/service/units.ts'
+import { MALLOC_ARENAS, NODE_FLAGS } from '../../cli/service/units.ts'
 import { REPOSITORY } from './repository.ts'
 
 /** A build of these sources takes a second or two on a machine of its own. */
@@ -19,5 +19,5 @@ export async function builtProgram(processes: Processes, folder: string): Promis
   if (!existsSync(entry)) throw new Error(`nothing was built: ${stdout}`)
   writeFileSync(join(folder, 'package.json'), '{"type": "module", "version": "0.1.0"}\n')
   symlinkSync(join(REPOSITORY, 'node_modules'), join(folder, 'node_modules'))
-  return [process.execPath, ...NODE_FLAGS.split(' '), entry]
+  return ['/usr/bin/env', MALLOC_ARENAS, process.execPath, ...NODE_FLAGS.split(' '), entry]
 }

@@ -104,7 +104,7 @@ export function changeRows(mesh: RealMesh): Record<string, Measure> {
 const outage = (what: string, costs: readonly Probe[], goal: NonNullable<Figure['goal']>): Figure => ({
   what,
   by: DRIVER,
-  samples: costs.map((c) => c.longestGapMs),
+  samples: costs.map((c) => c.outageMs),
   lost: costs.reduce((sum, c) => sum + c.lost, 0),
   of: costs.reduce((sum, c) => sum + c.sent, 0),
   goal,

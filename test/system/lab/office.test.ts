@@ -101,7 +101,7 @@ spec:
   })
 
   test('an isolated node reaches nobody but the authority, and nobody reaches it', async () => {
-    office.edit('nodes/laptop-1.yaml', (text) => text.replace('isolated: false', 'isolated: true'))
+    office.edit('nodes/laptop-1.yaml', (text) => text.replace(/^ {2}isolated: false/m, '  isolated: true'))
     await becomes(60_000, async () => /\t10\.8\.0\.1\/32$/m.test(await office.wg(LAPTOP, 'allowed-ips')))
     await nodeSays(office.lab.fleet, LAPTOP, 'Ready', 'Isolated')
     const from = `src host ${MESH[LAPTOP]}`
@@ -117,7 +117,7 @@ spec:
     await telemetry.packets()
     expect(await atHub.packets()).toEqual([])
     expect(await atOffice.packets()).toEqual([])
-    office.edit('nodes/laptop-1.yaml', (text) => text.replace('isolated: true', 'isolated: false'))
+    office.edit('nodes/laptop-1.yaml', (text) => text.replace(/^ {2}isolated: true/m, '  isolated: false'))
     await office.pings(LAPTOP, OFFICE)
     await fleetReady(office.lab.fleet)
   })

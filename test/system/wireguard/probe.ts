@@ -5,8 +5,10 @@ import type { Machine } from './machine.ts'
 export interface Probe {
   sent: number
   lost: number
-  /** Between two answers, milliseconds; infinite when there are none. */
+  /** Between two answers, milliseconds; infinite when there are none. Also a machine that had no time makes one. */
   longestGapMs: number
+  /** Longest gap in which something was lost; 0: nothing was. */
+  outageMs: number
 }
 
 /** While `work` is done, which begins when the first answers are there. */
@@ -33,14 +35,18 @@ export async function probe(machine: Machine, address: string, perSecond: number
 }
 
 function parse(text: string): Probe {
-  const answers = [...text.matchAll(/^\[(\d+\.\d+)\] \d+ bytes .*icmp_seq=\d+ (?!.*DUP)/gm)].map(
-    (m) => Number(m[1]) * 1000,
-  )
+  const found = text.matchAll(/^\[(\d+\.\d+)\] \d+ bytes .*icmp_seq=(\d+) (?!.*DUP)/gm)
+  const answers = [...found].map(([, at, seq]) => ({ atMs: Number(at) * 1000, seq: Number(seq) }))
   const sent = Number(/(\d+) packets transmitted/.exec(text)?.[1] ?? 0)
-  const gaps = answers.slice(1).map((at, i) => at - (answers[i] as number))
+  const gaps = answers.slice(1).map((answer, i) => {
+    const before = answers[i] as (typeof answers)[number]
+    return { ms: answer.atMs - before.atMs, lost: answer.seq - before.seq > 1 }
+  })
+  const longest = (of: typeof gaps) => Math.round(Math.max(0, ...of.map(({ ms }) => ms)))
   return {
     sent,
     lost: sent - answers.length,
-    longestGapMs: answers.length < 2 ? Number.POSITIVE_INFINITY : Math.round(Math.max(...gaps)),
+    longestGapMs: answers.length < 2 ? Number.POSITIVE_INFINITY : longest(gaps),
+    outageMs: answers.length < 2 ? Number.POSITIVE_INFINITY : longest(gaps.filter(({ lost }) => lost)),
   }
 }
