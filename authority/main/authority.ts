@@ -36,6 +36,7 @@ import { readRestore } from '../term/restore.ts'
 import { resumeRestore, takeClaims } from './claims.ts'
 import { lateCommands, lateFleet } from './late.ts'
 import type { AuthorityOptions } from './options.ts'
+import { auditedEvents, auditProblems } from './refusals.ts'
 import { promRuntimeMetrics } from './runtime-metrics.ts'
 import { type Serving, startServing } from './serving.ts'
 
@@ -188,7 +189,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
       revision: () => publisher.revision(),
       brake: () => brake.last(),
     },
-    events: options.events,
+    events: auditedEvents(options.events, audit),
   }
   const controllers = buildControllers(world, manager.enqueue)
   for (const spec of controllers.specs) manager.add(spec)
@@ -218,6 +219,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     if (event.object.kind === 'Node') roster.refresh(event.object.metadata.name)
     serving?.look()
   })
+  auditProblems(store, audit)
   roster.subscribe(() => serving?.look())
   fleet.subscribe((node) => {
     const head = fleet.view(node).report?.registryHead

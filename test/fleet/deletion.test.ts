@@ -114,6 +114,8 @@ test('a duplicate address: the newcomer is refused, the holder keeps it, and bot
   expect(addressOf(fleet, 'edge-1')).toBe('10.8.0.7')
   const told = fleet.events.filter((e) => e.reason === 'AddressTaken').map((e) => e.key)
   expect(new Set(told)).toEqual(new Set(['Node/edge-1', 'Node/edge-2']))
+  const audited = Buffer.from(fleet.files.get('audit.jsonl') ?? []).toString()
+  expect(audited.match(/"AddressTaken"/g)).toHaveLength(2)
 })
 
 test('a packet of a wrong length, op, target, slot or tag does nothing, and is counted by its reason, the tag before the rest', async () => {
