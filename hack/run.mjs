@@ -24,6 +24,7 @@ const TASKS = {
   build: ['hack/build.ts'],
   bench: ['test/bench/run.ts'],
   'bench:memory': ['test/bench/memory/run.ts'],
+  'bench:vm': ['test/bench/vm/run.ts'],
   'bench:lab': ['test/bench/lab/run.ts'],
   fuzz: ['test/break-in/fuzz/main.ts'],
   lab: ['test/lab/main.ts'],
