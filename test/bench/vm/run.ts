@@ -44,9 +44,6 @@ try {
       await driver.pause(spec.id)
       await driver.resume(spec.id)
     })
-    const next = host.driver()
-    await timed('found again by a new agent', () => next.list())
-    next.close()
     await timed('stop: power button to the end of the process', async () => {
       await driver.stop(spec.id)
       await until(state, ({ lifecycle }) => lifecycle === 'stopped')
