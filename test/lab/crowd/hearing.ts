@@ -35,7 +35,8 @@ export async function startHearing(crowd: Crowd, filter: string): Promise<Hearin
     const args = ['-i', NAME, '-n', '-s', '256', '-B', RING_KIB, '-Z', 'root', '-w', fileOf(member), filter]
     const child = member.namespace.spawn('tcpdump', args, { stdio: ['ignore', 'ignore', 'pipe'] })
     if (!child.stderr) throw new Error('no pipe')
-    const ended = once(child, 'exit')
+    // Closed, not only ended: its last words are read by then.
+    const ended = once(child, 'close')
     const lines = createInterface({ input: child.stderr })
     const said: string[] = []
     await new Promise<void>((resolve, reject) => {
