@@ -320,7 +320,7 @@ export async function startNode(
   async function takeDocument(bytes: Uint8Array, authority: boolean): Promise<void> {
     const reason = await obeyOperator(bytes)
     if (reason !== undefined && !authority) throw new TransferRefused(reason)
-    if (reason !== undefined) refusals.count(reason)
+    if (reason !== undefined && reason !== 'OperatorReplayed') refusals.count(reason)
   }
 
   /** Why the document is refused; undefined: it is in force. */

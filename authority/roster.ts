@@ -14,6 +14,8 @@ export interface RosterEntry {
   target: TargetByte
   /** X25519, base64. */
   commandPublicKey: string
+  /** While its command key is being changed: the other one under which it may speak. */
+  otherCommandKey?: string
   /** Ed25519, base64: what its release records are verified with. */
   signingPublicKey?: string
   hub: boolean
@@ -35,6 +37,7 @@ export interface RosterOptions {
   allocator: Pick<Allocator, 'addressOf'>
   /** The Node object's facts; undefined when there is no such object. */
   nodeOf(node: string): { uid: string; hub: boolean } | undefined
+  otherCommandKey?(node: string): string | undefined
 }
 
 /** The mesh address as a target byte; undefined when it is none (0, 255 or not dotted). */
@@ -55,6 +58,7 @@ export function rosterOf(options: RosterOptions): Roster {
     const address = object && options.allocator.addressOf(object.uid)
     const target = address && targetOf(address)
     if (!enrolment || !object || !address || !target) return undefined
+    const other = options.otherCommandKey?.(enrolment.node)
     return {
       node: enrolment.node,
       nodeId: enrolment.nodeId,
@@ -64,6 +68,7 @@ export function rosterOf(options: RosterOptions): Roster {
       commandPublicKey: enrolment.identity.commandPublicKey,
       signingPublicKey: enrolment.identity.signingPublicKey,
       hub: object.hub,
+      ...(other !== undefined && { otherCommandKey: other }),
     }
   }
 
@@ -105,5 +110,8 @@ export function rosterOf(options: RosterOptions): Roster {
 
 function same(a: RosterEntry | undefined, b: RosterEntry | undefined): boolean {
   if (!a || !b) return a === b
-  return (Object.keys(a) as (keyof RosterEntry)[]).every((field) => a[field] === b[field])
+  return (
+    Object.keys(a).length === Object.keys(b).length &&
+    (Object.keys(a) as (keyof RosterEntry)[]).every((field) => a[field] === b[field])
+  )
 }

@@ -181,12 +181,21 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option(...NAMESPACE)
     .action(async (what, options) => done(await (await import('./verbs/holds.ts')).confirm(io, what, options)))
 
-  program
+  const keys = program
     .command('keys')
     .description('public keys and fingerprints of the authority')
     .option(...STATE)
     .addOption(output('text', 'json'))
     .action(async (options) => done(await (await import('./verbs/keys.ts')).keys(io, options)))
+  keys
+    .command('rotate')
+    .description('give nodes other command and WireGuard keys, one node after the other, hubs last')
+    .argument('[node...]')
+    .option('--all', 'every node')
+    .option('--status', 'only show how far it is')
+    .option('--no-wait', 'do not follow it')
+    .option(...STATE)
+    .action(async (nodes, options) => done(await (await import('./verbs/keys.ts')).keysRotate(io, nodes, options)))
 
   program
     .command('join')
@@ -268,6 +277,40 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .argument('<name>')
     .option(...STATE)
     .action(async (name, options) => done(await (await import('./verbs/node.ts')).nodeLeave(io, name, options)))
+
+  const operator = program.command('operator').description('the key that speaks over the head of any authority')
+  operator
+    .command('init')
+    .description('seal the operator key into a file to be kept offline')
+    .requiredOption('--out <file>', 'a new file')
+    .option('--state <dir>', 'take it out of this state folder, or make it for its first start')
+    .option('--passphrase-file <file>', 'instead of $PPN_PASSPHRASE or the prompt')
+    .action(async (options) => done(await (await import('./verbs/operator.ts')).operatorInit(io, options)))
+  operator
+    .command('card')
+    .description('write what a new authority has to know of this fleet when there is no backup')
+    .requiredOption('--out <file>', 'a new file')
+    .option(...STATE)
+    .action(async (options) => done(await (await import('./verbs/operator.ts')).operatorCard(io, options)))
+  operator
+    .command('replace-authority')
+    .description('other keys for an authority that is lost or stolen, and the document by which every node obeys them')
+    .requiredOption('--operator <file>', 'the sealed operator key')
+    .requiredOption('--state <dir>', 'the state of the authority, restored if need be; with --card an empty folder')
+    .requiredOption('--out <file>', 'where the document goes, for ppn agent import')
+    .option('--card <file>', 'the fleet card, when there is neither state nor backup')
+    .option('--address <ip...>', 'mesh addresses that it will speak from; default: as the card says')
+    .option('--term <n>', 'the last term known, if it is above that of the state')
+    .option('--passphrase-file <file>', 'instead of $PPN_PASSPHRASE or the prompt')
+    .action(async (options) => done(await (await import('./verbs/operator.ts')).operatorReplace(io, options)))
+  operator
+    .command('rotate')
+    .description('make the next operator key; the one so far signs it')
+    .requiredOption('--operator <file>', 'the sealed operator key so far')
+    .requiredOption('--state <dir>', 'state folder of the authority, which must not run')
+    .requiredOption('--out <file>', 'a new file for the next key')
+    .option('--passphrase-file <file>', 'instead of $PPN_PASSPHRASE or the prompt')
+    .action(async (options) => done(await (await import('./verbs/operator.ts')).operatorRotate(io, options)))
 
   const agent = program
     .command('agent')

@@ -6,6 +6,8 @@ import type { BundleState } from '../../controllers/ports/bundles.ts'
 import type { PendingCommand } from '../../controllers/ports/commands.ts'
 import type { NodeView } from '../../controllers/ports/fleet.ts'
 import type { StoreHealth } from '../../controllers/ports/store.ts'
+import type { FleetCard } from '../keys/fleet-card.ts'
+import type { RotationState } from '../keys/rotation.ts'
 
 export interface AdminVersion {
   version: string
@@ -131,5 +133,9 @@ export interface AdminBackend {
   sever(node: string, throughBrake: boolean): Promise<void>
   /** In good order. */
   leave(node: string): Promise<void>
+  fleetCard(): FleetCard
+  /** Command and WireGuard key of these nodes, or of all; goes on without whoever asked. */
+  rotateKeys(nodes: readonly string[] | 'all'): Promise<void>
+  rotation(): RotationState[]
   backup(path: string, passphrase: string): Promise<{ path: string; bytes: number }>
 }

@@ -96,6 +96,9 @@ export async function connectAdmin(stateFolder: string): Promise<AdminClient | u
     keys: () => call('GET', '/v1/keys'),
     brake: (set, reason) => call('POST', '/v1/brake', { set, reason }),
     sever: (node, throughBrake) => call('POST', '/v1/sever', { node, throughBrake }),
+    rotateKeys: (nodes) => call('POST', '/v1/rotate-keys', { nodes }),
+    rotation: () => call('GET', '/v1/rotation', {}),
+    fleetCard: () => call('GET', '/v1/fleet-card', {}),
     leave: (node) => call('POST', '/v1/leave', { node }),
     backup: (path, passphrase) => call('POST', '/v1/backup', { path, passphrase }),
     async *watch(filter, signal) {

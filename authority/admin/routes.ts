@@ -63,6 +63,14 @@ export const ROUTES: readonly Route[] = [
   route('POST', '/v1/sever', z.strictObject({ node, throughBrake: z.boolean() }), (b, i) =>
     b.sever(i.node, i.throughBrake),
   ),
+  route(
+    'POST',
+    '/v1/rotate-keys',
+    z.strictObject({ nodes: z.union([z.literal('all'), z.array(node).max(254)]) }),
+    (b, i) => b.rotateKeys(i.nodes),
+  ),
+  route('GET', '/v1/rotation', nothing, (b) => b.rotation()),
+  route('GET', '/v1/fleet-card', nothing, (b) => b.fleetCard()),
   route('POST', '/v1/leave', z.strictObject({ node }), (b, i) => b.leave(i.node)),
   route('POST', '/v1/backup', z.strictObject({ path: z.string(), passphrase: z.string().min(1) }), (b, i) =>
     b.backup(i.path, i.passphrase),

@@ -22,6 +22,7 @@ import { syncPusher } from '../bundles/push.ts'
 import { callingDesk } from '../claim/caller.ts'
 import { ownReplacement, readDocuments } from '../keys/documents.ts'
 import { type LoadedKeys, loadOrCreateKeys, OPERATOR_ADVICE } from '../keys/keys.ts'
+import { createRotation, type Rotation } from '../keys/rotation.ts'
 import { takeOffice } from '../keys/take-office.ts'
 import { tellNodes } from '../keys/tell-nodes.ts'
 import { noMetrics, promMetrics } from '../metrics.ts'
@@ -49,6 +50,7 @@ export interface Authority {
   allocator: DurableAllocator
   publisher: Publisher
   roster: Roster
+  rotation: Rotation
   brake: Brake
   audit: Audit
   serving: Serving
@@ -57,6 +59,8 @@ export interface Authority {
    * CommandHeld; then nothing has begun.
    */
   leave(node: string): Promise<void>
+  /** Where it speaks from; empty while its node has no address. */
+  addresses(): string[]
   /** Waits for what is under way, writes what waits. The fleet runs on. */
   stop(): Promise<void>
 }
@@ -106,6 +110,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
       archives: fleet.view(node).report?.archives ?? [],
     }),
   })
+  let otherCommandKey: Rotation['otherCommandKey'] = () => undefined
   const roster = rosterOf({
     registry,
     allocator,
@@ -113,7 +118,17 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
       const node = store.get('Node', name)
       return node && { uid: node.metadata.uid, hub: node.spec.role === 'hub' }
     },
+    otherCommandKey: (node) => otherCommandKey(node),
   })
+  const rotation = createRotation({
+    ...{ clock, log, registry, fleet, commands, audit, records: store.records },
+    bundles: { state: (node) => publisher.state(node), retry: (node) => publisher.retry(node) },
+    uidOf: (node) => store.get('Node', node)?.metadata.uid,
+    nodes: () => roster.all(),
+    changed: (node) => roster.refresh(node),
+  })
+  otherCommandKey = rotation.otherCommandKey
+  roster.refresh()
   const downlink = () => serving?.downlink()
   const publisher = createPublisher({
     clock,
@@ -255,6 +270,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
           await rememberDeparture(node, 'severed')
           controllers.world.wake(keyOf('Node', node), 'severed')
         },
+        heardUnder: rotation.heardUnder,
         needsOnReceipt: (node, why) => publisher.needsOnReceipt(node, why),
         takeClaims: (node, claims, base) => takeClaims({ allocator, publisher, registry }, node, claims, base),
       },
@@ -263,6 +279,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
         commands.attach(link?.commands)
         if (link) {
           publisher.start(until)
+          rotation.start(until)
           const { address = '' } = place() ?? {}
           tellNodes(
             {
@@ -319,9 +336,11 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     allocator,
     publisher,
     roster,
+    rotation,
     brake,
     audit,
     serving,
+    addresses: () => [place()?.address ?? []].flat(),
     async leave(node) {
       const { commands: sender } = serving?.downlink() ?? {}
       if (!sender) throw new PpnError('NotServing', { why: serving?.reason() ?? 'just starting' })

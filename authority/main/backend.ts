@@ -10,6 +10,7 @@ import type { EventLog } from '../../stores/sqlite/event-log.ts'
 import type { History } from '../../stores/sqlite/history.ts'
 import type { AdminBackend, AdminEvent, AdminWatchEvent } from '../admin/backend.ts'
 import { BRAKE_FILE } from '../brake.ts'
+import { makeCard } from '../keys/fleet-card.ts'
 import { OPERATOR_FILE } from '../keys/keys.ts'
 import type { Authority } from './authority.ts'
 import { storeWatch } from './watch.ts'
@@ -205,6 +206,24 @@ export function adminBackend(options: BackendOptions): AdminBackend {
       await audit.durable('confirmation', { key: keyOf('Node', node), what: 'sever' })
       await (throughBrake ? downlink.commands.severThroughBrake(node) : downlink.commands.sever(node))
     },
+    async rotateKeys(nodes) {
+      const enrolled = authority.registry.list().map(({ node }) => node)
+      for (const node of nodes === 'all' ? [] : nodes) {
+        mustBe(node)
+        if (!enrolled.includes(node)) throw new PpnError('NothingWanted', { node })
+      }
+      await authority.rotation.ask(nodes === 'all' ? enrolled : nodes)
+    },
+    rotation: () => authority.rotation.states(),
+    fleetCard: () =>
+      makeCard({
+        keys: keys.keys,
+        registry: authority.registry,
+        addressOf: (node) => authority.roster.get(node)?.address,
+        term: world.authority.term(),
+        revision: publisher.revision(),
+        authorityAddresses: authority.addresses(),
+      }),
     async leave(node) {
       mustBe(node)
       await audit.durable('confirmation', { key: keyOf('Node', node), what: 'leave' })

@@ -39,6 +39,8 @@ export interface ReceiverOptions {
   port: number
   /** Versions read: the current one and the two before. */
   versions?: FrameVersions
+  /** Under which of the node's command keys a frame with a valid tag came. */
+  heardUnder?(node: string, commandPublicKey: string): void
   /** A frame with a valid tag. */
   onFrame(connection: TelemetryConnection, frame: TelemetryFrame): void
   /** A frame of which something was lost after the tag: what follows it does not build on what came before. */
@@ -125,8 +127,14 @@ export async function startReceiver(options: ReceiverOptions, signal: AbortSigna
       const head = readFrameHead(bytes)
       if (!head) return void refuse(from, 'BadFrame')
       if (!versions.has(head.version)) return void refuse(from, 'UnknownVersion')
-      const opened = openFrame(bytes, keys.of(entry, head.term).telemetry, versions)
+      let opened = openFrame(bytes, keys.of(entry, head.term).telemetry, versions)
+      let under = entry.commandPublicKey
+      if (!opened.ok && opened.reason !== 'FrameMalformed' && entry.otherCommandKey !== undefined) {
+        under = entry.otherCommandKey
+        opened = openFrame(bytes, keys.of({ ...entry, commandPublicKey: under }, head.term).telemetry, versions)
+      }
       if (!opened.ok && opened.reason !== 'FrameMalformed') return void refuse(from, 'BadTag')
+      options.heardUnder?.(entry.node, under)
       if (!from.proven) prove()
       if (opened.ok) return void options.onFrame(from, opened.frame)
       discard('BadFrame')

@@ -50,6 +50,8 @@ export interface TelemetrySinkOptions {
   versions?: FrameVersions
   /** Nothing but an onReceipt bundle can help this node; told once the authority may speak, and again while it lasts. */
   needsOnReceipt(node: string, why: OnReceiptNeed): void
+  /** Under which of a node's command keys it was heard. */
+  heardUnder?(node: string, commandPublicKey: string): void
 }
 
 /** Listens until the signal aborts. Counts and drops whatever does not belong; never throws for what comes in. */
@@ -127,6 +129,7 @@ export async function startTelemetrySink(options: TelemetrySinkOptions, signal: 
     {
       ...{ transport, clock, log, roster, keys, metrics, address, port, versions },
       onFrame,
+      ...(options.heardUnder && { heardUnder: options.heardUnder }),
       onGap: talks.forget,
     },
     signal,

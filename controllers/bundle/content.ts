@@ -38,7 +38,12 @@ export function bundleContent(input: BundleInput): WantedContent {
     meshEpochMs: input.meshEpochMs,
     mesh: { name: mesh.name, cidr, ports: { ...ports } },
     node: { name: node.name, role: node.role, address: node.address },
-    interface: { name: mesh.spec.interface, mtu, listenPort: ports.wireguard },
+    interface: {
+      name: mesh.spec.interface,
+      mtu,
+      listenPort: ports.wireguard,
+      ...(node.rekeyed && { publicKey: node.wireguardPublicKey }),
+    },
     peers:
       node.role === 'hub'
         ? hubPeers(input.members.filter(isOther), mesh.spec)

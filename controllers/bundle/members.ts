@@ -14,6 +14,8 @@ export interface Member {
   role: NodeSpec['role']
   endpoint?: string
   wireguardPublicKey: string
+  /** That is not the key it enrolled with, so its own bundle names it. */
+  rekeyed?: boolean
 }
 
 /**
@@ -37,9 +39,18 @@ export function memberOf(world: ControllerWorld, node: PpnObject<'Node'>): Membe
   const enrolment = world.registry.of(name)
   if (address === undefined || !enrolment) return undefined
   const { role, endpoint } = node.spec
-  const { nodeId, identity } = enrolment
+  const { nodeId, identity, enrolledWith } = enrolment
   const wireguardPublicKey = identity.wireguardPublicKey
-  return { name, nodeId, address, role, ...(endpoint !== undefined && { endpoint }), wireguardPublicKey }
+  const rekeyed = enrolledWith !== undefined && enrolledWith.wireguardPublicKey !== wireguardPublicKey
+  return {
+    name,
+    nodeId,
+    address,
+    role,
+    ...(endpoint !== undefined && { endpoint }),
+    wireguardPublicKey,
+    ...(rekeyed && { rekeyed }),
+  }
 }
 
 /**

@@ -3,11 +3,12 @@
 import { afterEach, expect, test } from 'vitest'
 import { importDocument } from '../../agent/bundles/import-document.ts'
 import { loadPins } from '../../agent/keys/pins.ts'
+import { addDocument } from '../../authority/keys/documents.ts'
 import { makeCard } from '../../authority/keys/fleet-card.ts'
-import { OPERATOR_FILE, readKeys } from '../../authority/keys/keys.ts'
+import { OPERATOR_FILE, readKeys, takeOperatorKey } from '../../authority/keys/keys.ts'
 import { replaceAuthority } from '../../authority/keys/replace.ts'
-import { ed25519PublicKey, fromBase64, generateEd25519, type KeyPair } from '../../protocol/keys.ts'
-import { armorOperatorDocument } from '../../protocol/operator/document.ts'
+import { ed25519PublicKey, fromBase64, generateEd25519, type KeyPair, toBase64 } from '../../protocol/keys.ts'
+import { armorOperatorDocument, type OperatorDocument, sealOperatorDocument } from '../../protocol/operator/document.ts'
 import { memoryState } from '../../stores/memory/state.ts'
 import { memoryFiles } from '../../testing/memory-files.ts'
 import { type AuthorityState, type Fleet, seededBytes, startFleet } from './harness.ts'
@@ -205,6 +206,35 @@ test('another operator key makes no authority, and a state that is cut short at 
   expect(after.meshId).toBe(before.meshId)
   expect(after.formerSigning).toHaveLength(3)
   fleet.replaceAuthorityState(mine)
+  await fleet.startAuthority()
+  await fleet.untilReady(180_000)
+})
+
+test('the operator key is rotated: the nodes take the next one with their bundles, and it alone replaces an authority', async () => {
+  fleet = await startFleet(office())
+  await fleet.untilReady()
+  fleet.killAuthority()
+  const mine = fleet.authorityState()
+  const folder = memoryFiles(mine.files).sub('keys')
+  const [old, next, keys] = [await operatorOf(mine), generateEd25519(seededBytes(6)), await readKeys(folder)]
+  const document: OperatorDocument = {
+    ...{ version: 1, type: 'operator', meshId: keys.meshId },
+    ...{ issuedMs: fleet.clock.now(), operatorKey: toBase64(next.publicKey) },
+  }
+  await addDocument(folder, sealOperatorDocument(document, old.secretKey), document)
+  await takeOperatorKey(folder, keys, next.publicKey)
+  fleet.replaceAuthorityState(mine)
+  await fleet.startAuthority()
+  await fleet.untilReady(180_000)
+  for (const node of NODES) expect(report(node)?.refusals.WrongOperatorKey).toBeUndefined()
+  await fleet.restartAuthority()
+  await fleet.untilReady(60_000)
+
+  fleet.killAuthority()
+  const later = fleet.authorityState()
+  await expect(replace(later, old)).rejects.toMatchObject({ code: 'OperatorKeyDiffers' })
+  await replace(later, next)
+  fleet.replaceAuthorityState(later)
   await fleet.startAuthority()
   await fleet.untilReady(180_000)
 })
