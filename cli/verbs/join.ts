@@ -71,7 +71,7 @@ export async function join(io: Io, address: string, options: JoinOptions, input?
       io.signal,
     )
     const { revision } = await importBundle(files, bundle, { authorityFingerprint })
-    io.out(`joined as ${nodeName}: bundle of revision ${revision}; the agent takes it within a second\n`)
+    io.out(`joined as ${nodeName}: bundle of revision ${revision}; a running agent takes it within a second\n`)
     return EXIT.ok
   } catch (error) {
     if (!io.signal.aborted) throw error

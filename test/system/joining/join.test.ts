@@ -52,7 +52,7 @@ test('a laptop joins with two things a person does on each side, and is Ready by
   expect((await both.join.ended).code, said(both)).toBe(0)
   expect((await both.pair.ended).code, said(both)).toBe(0)
   expect(both.join.stdout()).toMatch(
-    /^joined as laptop-1: bundle of revision \d+; the agent takes it within a second\n$/,
+    /^joined as laptop-1: bundle of revision \d+; a running agent takes it within a second\n$/,
   )
   expect(both.pair.stdout()).toBe('Approved: node laptop-1 is enrolled; this Pairing goes by itself within the hour\n')
   await authority.until(/laptop-1 {2}Ready=True Converged/, { withinMs: LATE_MS })
