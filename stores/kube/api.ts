@@ -28,6 +28,7 @@ export interface KubeApi {
   watch(path: string, on: WatchListener, signal: AbortSignal): Promise<KubeAnswer>
 }
 
+/** One that throws breaks the watch, which rejects with what it threw. */
 export interface WatchListener {
   open(): void
   event(document: unknown): void

@@ -65,11 +65,12 @@ export async function connectKube(options: ConnectOptions): Promise<Connection> 
     const { headers, auth, agent } = await credentials()
     const payload = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body))
     const url = new URL(base.pathname.replace(/\/$/, '') + request.path, base)
+    signal.throwIfAborted()
     return new Promise((resolve, reject) => {
       const outgoing = (plain ? http : https).request(
         url,
         {
-          ...{ method: request.method, auth, agent, signal },
+          ...{ method: request.method, auth, agent },
           headers: {
             ...(headers as http.OutgoingHttpHeaders),
             'user-agent': options.userAgent,
@@ -80,9 +81,21 @@ export async function connectKube(options: ConnectOptions): Promise<Connection> 
             }),
           },
         },
-        resolve,
+        (response) => {
+          answer = response
+          // Cut off while a listener is at work, it fails with nobody waiting: the reader learns it from its end.
+          response.on('error', () => {})
+          resolve(response)
+        },
       )
-      outgoing.once('error', reject)
+      let answer: http.IncomingMessage | undefined
+      // Not by the option `signal`: that destroys the socket also when the answer has just ended and the socket is back
+      // in the pool, where nobody listens for its error.
+      const cut = () => (answer ?? outgoing).destroy(signal.reason as Error)
+      signal.addEventListener('abort', cut, { once: true })
+      outgoing.once('close', () => signal.removeEventListener('abort', cut))
+      // Not once: a request that is cut off may fail twice.
+      outgoing.on('error', reject)
       outgoing.end(payload)
     })
   }

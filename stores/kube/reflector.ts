@@ -128,7 +128,6 @@ async function watch(
   signal: AbortSignal,
 ): Promise<string> {
   let last = from
-  let fault: Error | undefined
   const cut = new AbortController()
   const idle = () => cut.abort(new Error(`nothing came for ${IDLE_MS / 1000} s`))
   let timer = clock.after(IDLE_MS, idle)
@@ -137,8 +136,7 @@ async function watch(
     timer = clock.after(IDLE_MS, idle)
     const told = watchEvent(plain)
     if (told.type === 'ERROR') {
-      fault = told.code === 410 ? new Expired(told.message) : new Error(told.message)
-      return cut.abort(fault)
+      throw told.code === 410 ? new Expired(told.message) : new Error(told.message)
     }
     last = told.resourceVersion
     if (told.type !== 'BOOKMARK') target.event(told)
@@ -149,12 +147,11 @@ async function watch(
   try {
     const on = { open: () => target.trouble(undefined), event }
     const answer = await api.watch(queryOf(path, query), on, AbortSignal.any([signal, cut.signal]))
-    if (fault) throw fault
     if (answer.status === 410) throw new Expired(statusText(answer))
     if (answer.status !== 200) throw new Failed(answer)
     return last
   } catch (error) {
-    throw new WatchBroken(last, fault ?? error)
+    throw new WatchBroken(last, error)
   } finally {
     timer.cancel()
   }

@@ -199,7 +199,8 @@ export async function openKubeStore(options: KubeStoreOptions, signal: AbortSign
       const { name, namespace: ns, uid } = metadata
       const object = objectOf(keyOf(kind, name, ns), uid)
       if (!object || isDeepStrictEqual(object.status, status)) return
-      absorb(kind, await writes.status(kind, { name, namespace: ns, uid }, status))
+      const { resourceVersion } = object.metadata
+      absorb(kind, await writes.status(kind, { name, namespace: ns, uid, resourceVersion }, status))
     },
     addFinalizer: (key, uid, finalizer) =>
       changeFinalizers(key, uid, (finalizers, deleting) =>

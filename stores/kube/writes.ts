@@ -1,8 +1,9 @@
 // What the control plane writes into people's objects: status by server-side apply, finalizers by test-and-set.
 // An object that is gone, or is another one by the same name, is left alone.
-import { API_VERSION, type Kind, type ObjectKey, parseKey } from '../../api/meta.ts'
+import { API_VERSION, type Kind, keyOf, type ObjectKey, parseKey } from '../../api/meta.ts'
 import { PpnError } from '../../base/errors.ts'
 import { type KubeAnswer, type KubeApi, PATCH, statusText } from './api.ts'
+import { rawObject } from './raw.ts'
 import { createPath, objectPath } from './resources.ts'
 
 /** Who owns the fields of status. Another name would make every status of before somebody else's. */
@@ -10,9 +11,17 @@ export const FIELD_MANAGER = 'ppn-authority'
 /** A finalizer list that somebody else changes all the time is somebody else's fault. */
 const TRIES = 5
 
+export interface Target {
+  name: string
+  namespace?: string
+  uid: string
+  /** As last seen. */
+  resourceVersion: string
+}
+
 export interface Writes {
   /** The object as it is after the write; undefined when there is nothing (any more) to write to. */
-  status(kind: Kind, at: { name: string; namespace?: string; uid: string }, status: unknown): Promise<unknown>
+  status(kind: Kind, at: Target, status: unknown): Promise<unknown>
   /**
    * Replaces the finalizers with what `change` makes of them, as often as somebody else was faster. `change` returns
    * undefined to leave them.
@@ -36,19 +45,34 @@ export function kubeWrites(api: Pick<KubeApi, 'request'>): Writes {
     const path = `${objectPath(kind, at)}?fieldManager=${FIELD_MANAGER}`
     return api.request({ method: 'PATCH', path, contentType: PATCH.merge, body })
   }
+  /** The metadata after a lost race; undefined when the object is gone, or another one by now. */
+  const look = async (key: ObjectKey, uid: string) => {
+    const { kind, ...at } = parseKey(key)
+    const answer = await api.request({ method: 'GET', path: objectPath(kind, at) })
+    if (answer.status === 404) return undefined
+    if (answer.status !== 200) throw refused(key, answer)
+    const { metadata } = rawObject.parse(answer.body)
+    return metadata.uid === uid ? metadata : undefined
+  }
   return {
-    async status(kind, { name, namespace, uid }, status) {
-      const path = `${objectPath(kind, { name, namespace }, 'status')}?fieldManager=${FIELD_MANAGER}&force=true`
-      // The uid is a precondition: a status never lands on a namesake.
-      const metadata = { name, ...(namespace !== undefined && { namespace }), uid }
-      const body = { apiVersion: API_VERSION, kind, metadata, status }
-      const answer = await api.request({ method: 'PATCH', path, contentType: PATCH.apply, body })
-      if (answer.status === 404 || answer.status === 409) return undefined
-      if (answer.status !== 200) throw refused(`the status of ${kind}/${name}`, answer)
-      return answer.body
+    async status(kind, { name, namespace, uid, resourceVersion }, status) {
+      const at = { name, ...(namespace !== undefined && { namespace }) }
+      const key = keyOf(kind, name, namespace)
+      const path = `${objectPath(kind, at, 'status')}?fieldManager=${FIELD_MANAGER}&force=true`
+      for (let tries = 0, version = resourceVersion; tries < TRIES; tries++) {
+        // The server takes no uid for a precondition of an apply: the version is what keeps a status off a namesake.
+        const body = { apiVersion: API_VERSION, kind, metadata: { ...at, resourceVersion: version }, status }
+        const answer = await api.request({ method: 'PATCH', path, contentType: PATCH.apply, body })
+        if (answer.status === 200) return answer.body
+        if (answer.status === 404) return undefined
+        if (answer.status !== 409) throw refused(`the status of ${key}`, answer)
+        const now = await look(key, uid)
+        if (!now) return undefined
+        version = now.resourceVersion
+      }
+      throw new PpnError('Conflict', { key })
     },
     async finalizers(key, uid, seen, change) {
-      const { kind, ...at } = parseKey(key)
       let { resourceVersion, finalizers } = seen
       let deleting = false
       for (let tries = 0; tries < TRIES; tries++) {
@@ -58,14 +82,11 @@ export function kubeWrites(api: Pick<KubeApi, 'request'>): Writes {
         if (answer.status === 200) return answer.body
         if (answer.status === 404) return undefined
         if (answer.status !== 409) throw refused(`the finalizers of ${key}`, answer)
-        const now = await api.request({ method: 'GET', path: objectPath(kind, at) })
-        if (now.status === 404) return undefined
-        if (now.status !== 200) throw refused(key, now)
-        const metadata = now.body.metadata as { uid: string; resourceVersion: string } & Record<string, unknown>
-        if (metadata.uid !== uid) return undefined
-        ;({ resourceVersion } = metadata)
-        finalizers = (metadata.finalizers as string[] | undefined) ?? []
-        deleting = metadata.deletionTimestamp !== undefined
+        const now = await look(key, uid)
+        if (!now) return undefined
+        ;({ resourceVersion } = now)
+        finalizers = now.finalizers ?? []
+        deleting = now.deletionTimestamp !== undefined
       }
       throw new PpnError('Conflict', { key })
     },
