@@ -47,6 +47,12 @@ export function effectLines(effect: unknown, target: (node: string) => number | 
       return [`withdraw ${String(e.node)}: no bundle`]
     case 'status':
       return []
+    case 'addFinalizer':
+      return ['guard    from now on it goes only after its teardown']
+    case 'place':
+      return [`place    on ${String(e.node)}, ${String(e.floorMiB)} to ${String(e.maxMiB)} MiB`]
+    case 'takeOver':
+      return [`place    taken over on ${String(e.node)}, slot ${String(e.slot)}, epoch ${String(e.fencingEpoch)}`]
     case 'event':
       return [`event    ${String(e.reason)}: ${String(e.message)}`]
     default:

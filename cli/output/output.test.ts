@@ -72,6 +72,15 @@ test('a command is shown byte for byte; what only its sending can tell is marked
   expect(effectLines({ type: 'status' }, () => 10)).toEqual([])
 })
 
+test('what an archive is given is said in words', () => {
+  const lines = (effect: object) => effectLines(effect, () => 10)
+  const place = { type: 'place', node: 'edge-2', floorMiB: 256, maxMiB: 512 }
+  expect(lines(place)).toEqual(['place    on edge-2, 256 to 512 MiB'])
+  const taken = { type: 'takeOver', node: 'edge-2', slot: 3, fencingEpoch: 2 }
+  expect(lines(taken)).toEqual(['place    taken over on edge-2, slot 3, epoch 2'])
+  expect(lines({ type: 'addFinalizer' })).toEqual(['guard    from now on it goes only after its teardown'])
+})
+
 test('a problem is named from where the person stands', () => {
   const problem = {
     code: 'UnknownField',

@@ -20,6 +20,11 @@ test('what a node discarded is told by reason', () => {
   ])
 })
 
+test('duplicates alone are nothing to tell: every command is sent until telemetry shows it', () => {
+  const view = { node: 'edge-1', liveness: 'Fresh' as const, lastHeardMs: 0, report: { refusals: { Duplicate: 2 } } }
+  expect(underWay(explanation({ view: view as never }))).toHaveLength(1)
+})
+
 test('a node that discarded nothing, or was never heard, is told without', () => {
   const view = { node: 'edge-1', liveness: 'Unheard' as const }
   expect(underWay(explanation({ view: view as never }))).toEqual(['node edge-1 is Unheard, never heard'])

@@ -33,8 +33,11 @@ export function underWay(e: AdminExplanation): string[] {
       e.view.lastHeardMs === undefined ? 'never heard' : `last heard ${new Date(e.view.lastHeardMs).toISOString()}`
     lines.push(`node ${e.view.node} is ${e.view.liveness}, ${heard}`)
   }
-  const refused = Object.entries(e.view?.report?.refusals ?? {}).map(([reason, count]) => `${reason} ${count}`)
-  if (refused.length > 0) lines.push(`discarded there since its agent started: ${refused.sort().join(', ')}`)
+  // A command is sent until telemetry shows it, so duplicates alone are nothing to tell.
+  const counts = Object.entries(e.view?.report?.refusals ?? {})
+  const refused = counts.map(([reason, count]) => `${reason} ${count}`)
+  if (counts.some(([reason]) => reason !== 'Duplicate'))
+    lines.push(`discarded there since its agent started: ${refused.sort().join(', ')}`)
   if (e.bundle && e.bundle.stage !== 'None')
     lines.push(
       `bundle of ${e.node}: revision ${e.bundle.revision ?? '-'} ${e.bundle.stage}${e.bundle.held ? ', held' : ''}${e.bundle.reason ? ` (${e.bundle.reason})` : ''}`,
