@@ -66,7 +66,7 @@ describe('three nodes over real WireGuard', () => {
     await fleetReady(office.lab.fleet)
     const result = await probe.stop()
     office.events.push({ what: 'no-op reconcile', probe: result })
-    expect(result.sent).toBeGreaterThan(3_000)
+    expect(result.sent).toBeGreaterThan(500)
     expect(result.lost).toBe(0)
   })
 
