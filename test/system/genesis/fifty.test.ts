@@ -56,6 +56,8 @@ const machine = async (address: string, files = memoryFiles(), behindNat = true)
 async function switchOn({ address, outside: at, files }: (typeof racks)[number]): Promise<void> {
   const node = await machine(address, files)
   const own = files.sub('agent')
+  // Before it is read for the list: made once, by whoever asks first.
+  await holdingCode(own, systemRandom)
   runGenesis(
     {
       ...{ clock, random: systemRandom, log, files: own, identity: await node.identity(), trustCode: true },
