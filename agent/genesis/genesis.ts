@@ -21,6 +21,8 @@ import { type Found, scan } from './scan.ts'
 
 /** Between looks at what may have changed: addresses, a bundle that was given by hand. */
 const LOOK_EVERY_MS = 1_000
+/** While beacons are listened for, which takes the port that a bundle given by hand will want. */
+const LOOK_WHILE_SCANNING_MS = 200
 /** The holding port may be held by a process that is just ending. */
 const RETRY_MS = 5_000
 
@@ -65,6 +67,7 @@ export async function runGenesis(options: GenesisOptions, signal: AbortSignal): 
   const { promise: enrolled, resolve: done } = Promise.withResolvers<void>()
   const board: Shown = { code: await holdingCode(files, random), addresses: [], port: options.holdingPort }
   let shown: string | undefined
+  let scanning = false
 
   const refresh = (change: Partial<Shown> = {}) => {
     Object.assign(board, change, { addresses: options.addresses() })
@@ -179,18 +182,20 @@ export async function runGenesis(options: GenesisOptions, signal: AbortSignal): 
       offers.add(found)
     }
     const until = AbortSignal.any([over, taking.signal])
+    scanning = true
     try {
       await scan({ clock, listen: network.hear, onFound }, until)
     } catch (error) {
       if (!until.aborted) throw error
     } finally {
+      scanning = false
       await raise(false)
     }
   }
   const look = async () => {
     while (!(await options.enrolled())) {
       refresh()
-      await clock.sleep(LOOK_EVERY_MS, over)
+      await clock.sleep(scanning ? LOOK_WHILE_SCANNING_MS : LOOK_EVERY_MS, over)
     }
     done()
   }

@@ -46,12 +46,13 @@ export async function holdUntilEnrolled(options: HoldOptions, signal: AbortSigna
     raise: (scanning) => raiseWalls(processes, { ...gaps, ...(scanning && { beaconPort: BEACON_PORT }) }),
     remove: () => removeWalls(processes),
   }
+  const screens = screensAt(config.screens, log)
   if (await loadPins(files)) {
-    if (await hasHeld(files)) await endHolding({ files, walls, log })
-    return
+    if (!(await hasHeld(files))) return
+    screens.show(undefined)
+    return endHolding({ files, walls, log })
   }
   const operatorKey = await readOperatorKey(config.operatorKey)
-  const screens = screensAt(config.screens, log)
   // What was closed before and shall be so no more.
   if (!config.closed && (await hasHeld(files))) await walls.remove()
   await runGenesis(
