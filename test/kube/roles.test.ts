@@ -1,6 +1,7 @@
 // manifests/base: who may do what, and what nobody deletes by accident.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { API_VERSION, KINDS, type Kind } from '../../api/meta.ts'
@@ -8,11 +9,13 @@ import { NAMES } from '../../api/names.ts'
 import { systemClock } from '../../base/clock.ts'
 import { silentLogger } from '../../base/log.ts'
 import { connectKube } from '../../stores/kube/connect.ts'
+import { kubeEvents } from '../../stores/kube/events.ts'
 import { lead } from '../../stores/kube/lease.ts'
 import { kubeRecords } from '../../stores/kube/records.ts'
 import { createPath, objectPath } from '../../stores/kube/resources.ts'
 import { openKubeStore } from '../../stores/kube/store.ts'
 import { kubeWrites } from '../../stores/kube/writes.ts'
+import { virtualClock } from '../../testing/virtual-clock.ts'
 import { pairing } from '../conformance/store/documents.ts'
 import { minimalObject } from '../objects/base.ts'
 import { auditOf } from './audit.ts'
@@ -158,6 +161,23 @@ test('the store and the election use exactly what the role of the authority gran
       const again = await kubeWrites(connection).status(kind, object.metadata, { ...status, observedGeneration: 2 })
       expect(again).toMatchObject({ status: { observedGeneration: 2 } })
     }
+    // The second time of the same is a series, written five minutes later.
+    const later = virtualClock(clock.now())
+    const events = kubeEvents({ api: connection, clock: later, log: silentLogger(), instance: 'test' }, life.signal)
+    for (const object of [...store.list('Node'), ...store.list('Archive')]) {
+      const of = { kind: object.kind, ...object.metadata }
+      for (let times = 0; times < 2; times++) events.record(of, 'Warning', 'Tested', 'for a test')
+    }
+    const said = async () => {
+      const told = await cluster().kubectl(['get', 'events.events.k8s.io', '-A', '-o', 'json'])
+      const { items } = JSON.parse(told) as { items: { regarding: { kind: string }; series?: { count: number } }[] }
+      return items.map(({ regarding, series }) => `${regarding.kind} ${series?.count ?? 1}`).sort()
+    }
+    const times = (count: number) =>
+      [...store.list('Archive'), ...store.list('Node')].map(({ kind }) => `${kind} ${count}`).sort()
+    while (!isDeepStrictEqual(await said(), times(1))) await wait(50)
+    await later.advance(5 * 60_000)
+    while (!isDeepStrictEqual(await said(), times(2))) await wait(50)
     await store.create('Pairing', 'act', pairing('act').spec)
     await store.remove('Pairing/act')
     const first = await store.records.put('term', 1, 0)
