@@ -304,6 +304,18 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option('--passphrase-file <file>', 'instead of $PPN_PASSPHRASE or the prompt')
     .action(async (options) => done(await (await import('./verbs/operator.ts')).operatorReplace(io, options)))
   operator
+    .command('override')
+    .description('let the disk of an archive start where it is declared, against its fencing epoch')
+    .argument('<name>')
+    .requiredOption('--operator <file>', 'the sealed operator key')
+    .requiredOption('--out <file>', 'where the document goes, for ppn agent import')
+    .option('-n, --namespace <namespace>', 'of the archive', 'default')
+    .option(...STATE)
+    .option('--passphrase-file <file>', 'instead of $PPN_PASSPHRASE or the prompt')
+    .action(async (name, options) =>
+      done(await (await import('./verbs/operator.ts')).operatorOverride(io, name, options)),
+    )
+  operator
     .command('rotate')
     .description('make the next operator key; the one so far signs it')
     .requiredOption('--operator <file>', 'the sealed operator key so far')

@@ -2,6 +2,7 @@
 // passphrase that is never an argument (law 10).
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { keyOf } from '../../api/meta.ts'
 import { connectAdmin } from '../../authority/admin/client.ts'
 import { addDocument } from '../../authority/keys/documents.ts'
 import { readCard } from '../../authority/keys/fleet-card.ts'
@@ -141,5 +142,32 @@ export async function operatorRotate(
   await takeOperatorKey(files, keys, next.publicKey)
   io.out(`operator key ${fingerprint(next.publicKey)}; every node takes it with its next bundle\n`)
   io.out('keep the old file until ppn get nodes shows all Ready\n')
+  return EXIT.ok
+}
+
+/**
+ * `ppn operator override NAME`: the disk that lies on the archive's node may start under the epoch it is declared with,
+ * whatever its sidecar and the node's fence say (law 7). Whoever signs answers for it that no other copy runs.
+ */
+export async function operatorOverride(
+  io: Io,
+  name: string,
+  options: Passphrase & { operator: string; namespace: string; state?: string; out: string },
+): Promise<ExitCode> {
+  const client = await requireAdmin(io, options.state)
+  const { node, bundle } = (await client.explain(keyOf('Archive', name, options.namespace))) ?? {}
+  const entry = bundle?.content?.archives.find((one) => one.name === name && one.namespace === options.namespace)
+  const { meshId, nodes } = await client.fleetCard()
+  const nodeId = nodes.find((one) => one.node === node)?.nodeId
+  if (!entry || nodeId === undefined)
+    throw new CliError(EXIT.failed, `${name} is in no node's bundle`, 'it has to be placed first: ppn describe archive')
+  const { secretKey } = await openKey(io, options.operator, options)
+  const document: OperatorDocument = {
+    ...{ version: 1, type: 'override', meshId, issuedMs: io.clock.now() },
+    ...{ nodeId, archive: entry.id, fencingEpoch: entry.fencingEpoch },
+  }
+  const path = await writeNew(io, options.out, armorOperatorDocument(sealOperatorDocument(document, secretKey)))
+  io.out(`${options.namespace}/${name} may start on ${node} under epoch ${entry.fencingEpoch}\n`)
+  io.out(`make sure that no other copy runs, then on ${node}: ppn agent import ${path}\n`)
   return EXIT.ok
 }

@@ -2,6 +2,7 @@
 // one no more.
 import { afterEach, expect, test } from 'vitest'
 import { importDocument } from '../../agent/bundles/import-document.ts'
+import { sidecarsIn } from '../../agent/fence/sidecar.ts'
 import { loadPins } from '../../agent/keys/pins.ts'
 import { addDocument } from '../../authority/keys/documents.ts'
 import { makeCard } from '../../authority/keys/fleet-card.ts'
@@ -237,6 +238,31 @@ test('the operator key is rotated: the nodes take the next one with their bundle
   fleet.replaceAuthorityState(later)
   await fleet.startAuthority()
   await fleet.untilReady(180_000)
+})
+
+test('law 7: a disk put back by hand starts only with the word of the operator key, and then as any other', async () => {
+  fleet = await startFleet(office())
+  await fleet.untilReady()
+  const node = fleet.nodes.get('edge-1')!
+  const agent = memoryFiles(fleet.nodeFiles('edge-1')).sub('agent')
+  const { id, fencingEpoch } = report('edge-1')!.archives[0]!
+  await node.kill('machine')
+  const sidecar = await sidecarsIn(agent).read(id)
+  if (!sidecar || sidecar === 'unreadable') throw new Error('no sidecar')
+  await sidecarsIn(agent).write({ ...sidecar, fencingEpoch: fencingEpoch + 7 })
+  await node.start()
+  const mine = () => report('edge-1')?.archives.find((one) => one.id === id)
+  await fleet.until(() => mine()?.errorCode === 'FenceRefused', 60_000)
+  const operator = await operatorOf(fleet.authorityState())
+  const { keys, registry } = fleet.authority
+  const document: OperatorDocument = {
+    ...{ version: 1, type: 'override', meshId: keys.keys.meshId, issuedMs: fleet.clock.now() },
+    ...{ nodeId: registry.of('edge-1')!.nodeId, archive: id, fencingEpoch },
+  }
+  await importDocument(agent, armorOperatorDocument(sealOperatorDocument(document, operator.secretKey)))
+  await fleet.until(() => mine()?.lifecycle === 'Running', 120_000)
+  await fleet.untilReady(120_000)
+  expect(await sidecarsIn(agent).read(id)).toMatchObject({ fencingEpoch })
 })
 
 function cardAddress(state: AuthorityState, node: string): string {
