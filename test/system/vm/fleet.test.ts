@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stringify } from 'yaml'
+import { openFence } from '../../../agent/fence/fence.ts'
 import type { ArchiveStatus } from '../../../api/v1alpha1/archive.ts'
+import { diskFiles } from '../../../base/disk-files.ts'
 import { systemProcesses } from '../../../base/processes.ts'
 import { type GuestConsole, socketConsole } from '../../../hack/guest/console.ts'
 import { guestImage } from '../../../hack/guest/image.ts'
@@ -176,7 +178,8 @@ test(
     await becomes(LIMIT_MS, async () => (await nodeStatus(SPOKE)).bootId !== bootId)
     await fleetReady(lab.fleet, LIMIT_MS)
     expect(await machines(SPOKE)).toEqual([])
-    expect(readFileSync(inFolder(SPOKE, 'fence'), 'utf8')).toContain('1')
+    const fence = await openFence(diskFiles(lab.fleet.paths.agentState(SPOKE)))
+    expect(fence.released(id as string)).toBe(1)
     const rss = [HUB, SPOKE].map((node) => {
       const text = readFileSync(`/proc/${lab.fleet.agentPid(node)}/status`, 'utf8')
       return (Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1]) / 1024).toFixed(0)
