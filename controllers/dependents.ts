@@ -3,22 +3,26 @@ import { keyOf, type ObjectKey, parseKey } from '../api/meta.ts'
 import { objectKey } from './common/perform.ts'
 import type { ControllerWorld } from './common/world.ts'
 import { movesOn } from './move/record.ts'
+import type { Placement } from './ports/allocator.ts'
 
 /** What changed: an object's declaration, a node as telemetry shows it, a node's bundle, or a node's enrolment. */
 export type Change = 'declared' | 'seen' | 'bundle' | 'enrolled'
 
 const nodeKey = (name: string): ObjectKey => keyOf('Node', name)
 
-/** Archives that name the node, have a place on it, or are on their way from or to it. */
+/** Archives that name the node, have a place on it, are on their way from or to it, or are shown there all the same. */
 function archivesOf(world: ControllerWorld, node: string): ObjectKey[] {
-  const placed = world.allocator.placementsOn(node).flatMap((p) => world.index.archiveByUid(p.archiveUid) ?? [])
+  const placements = world.allocator.placementsOn(node)
+  const placed = placements.flatMap((p) => world.index.archiveByUid(p.archiveUid) ?? [])
   const moving = movesOn(world.store.records, node).flatMap((m) => world.index.archiveByUid(m.from.archiveUid) ?? [])
-  return [...world.index.archivesNaming(node), ...placed, ...moving, ...strangersOn(world, node)].map(objectKey)
+  return [...world.index.archivesNaming(node), ...placed, ...moving, ...strangersOn(world, node, placements)].map(
+    objectKey,
+  )
 }
 
 /** Archives that the node shows and our records place elsewhere, or nowhere: they may be older than a move. */
-function strangersOn(world: ControllerWorld, node: string) {
-  const placed = new Set(world.allocator.placementsOn(node).map(({ id }) => id))
+function strangersOn(world: ControllerWorld, node: string, placements: readonly Placement[]) {
+  const placed = new Set(placements.map(({ id }) => id))
   const shown = world.fleet.view(node).report?.archives ?? []
   return shown.flatMap(({ id, name, namespace }) =>
     placed.has(id) ? [] : (world.store.get('Archive', name, namespace) ?? []),

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { ANNOTATION, FINALIZER } from '../api/meta.ts'
 import { controllerWorld } from './controller-world.ts'
 import { wireEdges } from './edges.ts'
+import { shows } from './testing/archive-fleet.ts'
 import { type FakeWorld, fakeIdentity, fakeWorld } from './testing/fake-world.ts'
 
 interface Enqueued {
@@ -123,6 +124,14 @@ describe('news', () => {
   test('by telemetry of a node runs it, what lives on it, and nothing else', () => {
     w.fake.fleet.hear('a')
     expect(w.ran()).toEqual([...ON_A, 'Node/a'].sort())
+  })
+
+  test('by telemetry of a node runs an archive that it shows and our records do not place there', () => {
+    const stranger = { name: 'gateway-orchestration-b-1', namespace: 'vault' }
+    w.fake.store.put('Archive', stranger.name, archiveSpec('b'), { namespace: stranger.namespace })
+    w.ran()
+    w.fake.fleet.hear('a', { archives: [shows(stranger)] })
+    expect(w.ran()).toEqual([...ON_A, 'Archive/vault/gateway-orchestration-b-1', 'Node/a'].sort())
   })
 
   test('by telemetry of the hub runs the nodes that are being deleted', () => {
