@@ -97,7 +97,9 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 function asLine(bytes: Uint8Array): Line | undefined {
   try {
     const value = parseCanonical(bytes)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Line) : undefined
+    const line = typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Line) : undefined
+    // An object in its place may refuse to be counted with.
+    return Number.isInteger(line?.n) ? line : undefined
   } catch {
     return undefined
   }
