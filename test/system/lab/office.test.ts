@@ -122,6 +122,25 @@ spec:
     await fleetReady(office.lab.fleet)
   })
 
+  test('REKEY gives a node other keys, and locks nobody out', async () => {
+    const before = await office.keyOf(OFFICE)
+    const probe = await office.probe()
+    const begunMs = performance.now()
+    const ran = await office.lab.fleet.ppn(HUB, ['keys', 'rotate', OFFICE], { timeoutMs: 150_000 })
+    const tookMs = performance.now() - begunMs
+    expect(ran).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`${OFFICE}: done`) })
+    const after = await office.keyOf(OFFICE)
+    expect(after).not.toBe(before)
+    const allowed = await office.wg(HUB, 'allowed-ips')
+    expect(allowed).toContain(`${after}\t${MESH[OFFICE]}/32`)
+    expect(allowed).not.toContain(`${before}\t${MESH[OFFICE]}/32`)
+    await fleetReady(office.lab.fleet)
+    const result = await probe.stop()
+    office.events.push({ what: 'REKEY: command and WireGuard keys of a spoke', probe: result, tookMs })
+    // Beyond a lost handshake, which is tried again after 5 s, and short of the keepalive that would mend anything.
+    expect(result.outageMs).toBeLessThan(12_000)
+  })
+
   test("the hub's endpoint becomes an IPv6 one, and everybody follows", async () => {
     const probe = await office.probe()
     const address6 = office.lab.network.link(HUB).address6 as string
@@ -270,6 +289,6 @@ describe('the link that was cut', () => {
     })
     const said = figures.map((mib) => `${mib.toFixed(1)} MiB`).join(', ')
     office.events.push({ what: 'agent memory (RSS)', note: `${said}; goal 80` })
-    expect(Math.max(...figures)).toBeLessThan(100)
+    expect(Math.max(...figures)).toBeLessThan(90)
   })
 })
