@@ -29,7 +29,7 @@ test('a source has four connections at once, and another one as soon as one is g
 test('whoever says nothing makes room for the next, oldest first; whoever speaks stays', () => {
   const { gate, gone, enter } = atTheGate()
   const honest = enter('198.51.100.1').place
-  expect(gate.greet(honest)).toBeUndefined()
+  expect(gate.greet(honest, 'openCeremony')).toBeUndefined()
   for (let i = 0; i < 10_000; i++) expect(enter(address(i)).refusal).toBeUndefined()
   expect(gate.open()).toEqual({ waiting: GATE.waiting, speaking: 1 })
   expect(gone.length).toBe(10_000 - GATE.waiting)
@@ -40,14 +40,14 @@ test('whoever says nothing makes room for the next, oldest first; whoever speaks
 test('of those that speak, the oldest of the source that holds most makes room', async () => {
   const { clock, gate, gone, enter } = atTheGate()
   const crowd = [1, 2, 3].map((n) => enter('203.0.113.1', `crowd ${n}`).place)
-  expect(crowd.map((place) => gate.greet(place))).toEqual([undefined, undefined, undefined])
+  expect(crowd.map((place) => gate.greet(place, 'nothing'))).toEqual([undefined, undefined, undefined])
   for (let i = 0; i < GATE.open - 3; i++) {
     await clock.advance(1_000)
-    expect(gate.greet(enter(address(i)).place)).toBeUndefined()
+    expect(gate.greet(enter(address(i)).place, 'nothing')).toBeUndefined()
   }
   expect(gone).toEqual([])
   await clock.advance(1_000)
-  expect(gate.greet(enter('198.51.100.1').place)).toBeUndefined()
+  expect(gate.greet(enter('198.51.100.1').place, 'nothing')).toBeUndefined()
   expect(gone).toEqual(['crowd 1'])
   expect(gate.open().speaking).toBe(GATE.open)
 })
@@ -56,7 +56,7 @@ test('first messages are rationed, a source its own share, and the ration comes 
   const { clock, gate, enter } = atTheGate()
   const greet = (source: string) => {
     const { place } = enter(source)
-    const refusal = gate.greet(place)
+    const refusal = gate.greet(place, 'nothing')
     gate.leave(place)
     return refusal
   }
@@ -66,17 +66,26 @@ test('first messages are rationed, a source its own share, and the ration comes 
   expect(greet('192.0.2.2')).toBeUndefined()
   await clock.advance(1_000 / GATE.hellosPerSecondPerSource)
   expect(greet('192.0.2.1')).toBeUndefined()
-  for (let i = 0; i < 10 * GATE.hellosPerSecond; i++) greet(address(i))
+  for (let i = 0; i < 10 * GATE.strayHellosPerSecond; i++) greet(address(i))
   expect(greet('198.51.100.1')).toBe('TooFast')
   await clock.advance(1_000)
   expect(greet('198.51.100.1')).toBeUndefined()
+})
+
+test('a flood of first messages about nothing leaves those about an open ceremony their own ration', () => {
+  const { gate, enter } = atTheGate()
+  for (let i = 0; i < 10 * GATE.strayHellosPerSecond; i++) gate.greet(enter(address(i)).place, 'nothing')
+  expect(gate.greet(enter('198.51.100.1').place, 'nothing')).toBe('TooFast')
+  for (let i = 0; i < 2 * GATE.hellosPerSecond; i++)
+    expect(gate.greet(enter(address(i + 5_000)).place, 'openCeremony')).toBeUndefined()
+  expect(gate.greet(enter('198.51.100.2').place, 'openCeremony')).toBe('TooFast')
 })
 
 test('a place that was sent away or never entered says nothing more', () => {
   const { gate, enter } = atTheGate()
   const { place } = enter('192.0.2.1')
   gate.leave(place)
-  expect(gate.greet(place)).toBe('TooFast')
+  expect(gate.greet(place, 'nothing')).toBe('TooFast')
   expect(gate.open()).toEqual({ waiting: 0, speaking: 0 })
 })
 

@@ -12,8 +12,13 @@ export const GATE = {
   open: 64,
   /** Of both, from one source: an IPv4 address or an IPv6 /64. */
   openPerSource: 4,
-  /** First messages that are answered, a second; bursts of twice as many. */
+  /**
+   * First messages that are answered, a second; bursts of twice as many. Those about an open ceremony have a ration of
+   * their own: a flood from everywhere, which can only guess at a rendezvous, does not use up what the machine needs
+   * whose rendezvous it is. It learns which one is open, by trying a million of them while the flood lasts.
+   */
   hellosPerSecond: 25,
+  strayHellosPerSecond: 10,
   hellosPerSecondPerSource: 2,
   /** From the connection to the confirmed code: 1.5 round trips and a slow machine. */
   handshakeMs: 10_000,
@@ -34,7 +39,7 @@ export interface Gate {
    * May its first message be answered? Undefined: yes; it stands among those that speak then, of whom, when there is no
    * room, the oldest of the source that holds most is sent away.
    */
-  greet(place: Place): GateRefusal | undefined
+  greet(place: Place, about: 'openCeremony' | 'nothing'): GateRefusal | undefined
   /** The connection is gone, or has confirmed the code: it counts no more. */
   leave(place: Place): void
   open(): { waiting: number; speaking: number }
@@ -67,7 +72,9 @@ export function createGate(clock: Clock): Gate {
   const waiting = new Set<Place>()
   const speaking = new Set<Place>()
   const counts = new Map<string, number>()
-  const everyone: Bucket = { tokens: 2 * GATE.hellosPerSecond, atMs: clock.monotonic() }
+  const full = (perSecond: number): Bucket => ({ tokens: 2 * perSecond, atMs: clock.monotonic() })
+  const rates = { openCeremony: GATE.hellosPerSecond, nothing: GATE.strayHellosPerSecond }
+  const rations = { openCeremony: full(rates.openCeremony), nothing: full(rates.nothing) }
   const buckets = new Map<string, Bucket>()
 
   const fill = (bucket: Bucket, perSecond: number) => {
@@ -82,11 +89,12 @@ export function createGate(clock: Clock): Gate {
       if (bucket.tokens >= 2 * GATE.hellosPerSecondPerSource) buckets.delete(source)
     }
   }
-  const mayGreet = (source: string): boolean => {
+  const mayGreet = (source: string, about: keyof typeof rations): boolean => {
+    const everyone = rations[about]
     if (buckets.size > 4 * GATE.open) forget()
     const own = buckets.get(source) ?? { tokens: 2 * GATE.hellosPerSecondPerSource, atMs: clock.monotonic() }
     fill(own, GATE.hellosPerSecondPerSource)
-    fill(everyone, GATE.hellosPerSecond)
+    fill(everyone, rates[about])
     if (own.tokens < 1 || everyone.tokens < 1) return false
     buckets.set(source, own)
     own.tokens -= 1
@@ -118,8 +126,8 @@ export function createGate(clock: Clock): Gate {
       counts.set(place.source, here + 1)
       return undefined
     },
-    greet(place) {
-      if (!waiting.has(place) || !mayGreet(place.source)) return 'TooFast'
+    greet(place, about) {
+      if (!waiting.has(place) || !mayGreet(place.source, about)) return 'TooFast'
       if (speaking.size >= GATE.open) sendAway(crowd())
       waiting.delete(place)
       speaking.add(place)

@@ -147,9 +147,15 @@ test('the fifth connection of a source, and a first message too many, are turned
   const callers = Array.from({ length: 5 }, () => call('192.0.2.1'))
   expect(callers.map((caller) => caller.gone())).toEqual([false, false, false, false, true])
   expect(counted).toEqual(['TooManyFromSource'])
-  for (let n = 0; n < 2 * GATE.hellosPerSecond + 3; n++) call(address(n)).say(greeting())
+  const about = lengthFrame(hello(SECRET.code, 'ZZZZ').hello)
+  for (let n = 0; n < 2 * GATE.strayHellosPerSecond + 3; n++) call(address(n)).say(about)
   await clock.settle()
   expect(counted.filter((why) => why === 'TooFast').length).toBe(3)
+  // Who was shown the rendezvous of an open ceremony is answered all the same.
+  const honest = call('198.51.100.1')
+  honest.say(greeting())
+  await clock.settle()
+  expect(honest.heard.length).toBe(4 + 33)
 })
 
 test('one that hung up leaves its place; the end of the service ends all', async () => {

@@ -59,7 +59,7 @@ export async function startPairingService(options: PairingServiceOptions, signal
       const session = runSession({
         ...options,
         ...{ connection, from, first, ended },
-        mayGreet: () => gate.greet(place) === undefined,
+        mayGreet: (known) => gate.greet(place, known ? 'openCeremony' : 'nothing') === undefined,
         confirmed: () => gate.leave(place),
       })
       if (!over) hold(session)

@@ -14,7 +14,7 @@ import {
 } from '../../protocol/pairing/ceremony.ts'
 import type { Handshake, HandshakeFailure } from '../../protocol/pairing/handshake.ts'
 import { respond } from '../../protocol/pairing/responder.ts'
-import { HANDSHAKE_LIMIT } from '../../protocol/pairing/wire.ts'
+import { decodeMessage, HANDSHAKE_LIMIT, MESSAGE, readHello } from '../../protocol/pairing/wire.ts'
 import type { Desk, Line } from './desk.ts'
 import { GATE } from './gate.ts'
 
@@ -54,8 +54,8 @@ export interface SessionOptions {
   random: RandomBytes
   desk: Desk
   authorityFingerprint: string
-  /** Rations first messages. */
-  mayGreet(): boolean
+  /** Rations first messages. `known`: it names an open ceremony. */
+  mayGreet(known: boolean): boolean
   /** The code was confirmed: a stranger no more. */
   confirmed(): void
   /** Armored; rejects while there is none yet. */
@@ -138,6 +138,7 @@ export function runSession(options: SessionOptions): { end(why: SessionEnd): voi
     options.confirmed()
     heard()
     if (uid === undefined || !desk.take(uid, line)) {
+      if (uid !== undefined) desk.giveDigitsBack(uid)
       say({ type: 'refused', reason: 'Busy' })
       end('Busy')
       return
@@ -156,11 +157,18 @@ export function runSession(options: SessionOptions): { end(why: SessionEnd): voi
     else if (message.type === 'differs' && offered) desk.answered(uid, line, 'differs')
     else if (message.type !== 'alive') end('UnknownMessage')
   }
+  const isKnown = (bytes: Uint8Array): boolean => {
+    const message = decodeMessage(bytes)
+    return message?.type === MESSAGE.HELLO && desk.find(readHello(message.body).selector) !== undefined
+  }
   const receive = (bytes: Uint8Array) => {
     if (over.signal.aborted) return
-    if (handshake.state === 'AwaitHello' && !options.mayGreet()) return end('TooFast')
+    if (handshake.state === 'AwaitHello' && !options.mayGreet(isKnown(bytes))) return end('TooFast')
     const step = handshake.receive(bytes)
     if (step.failed === 'NotConfirmed' && uid !== undefined) desk.countFailure(uid)
+    // ANSWER when we were called, REVEAL when we call: with it the other side knows the digits.
+    const tells = step.send && (handshake.state === 'AwaitReveal' || handshake.state === 'Established')
+    if (tells && uid !== undefined && !desk.drawDigits(uid)) return end('Burned')
     if (step.send) write(step.send)
     if (step.failed) return end(step.failed)
     if (step.sas !== undefined) return onEstablished(step.sas)
