@@ -99,7 +99,6 @@ const peerReport = z.strictObject({
   txBytes: count,
 })
 export type PeerReport = z.output<typeof peerReport>
-export type Path = PeerReport['path']
 
 /** zod lets a member of this name fall from a record, whatever the pattern of its keys: what is not known is refused. */
 const plainMembers = z
