@@ -77,6 +77,7 @@ export const NO_PARSERS: Readonly<Record<string, string>> = {
   'stores/kube/records.ts': API_SERVER,
   'stores/kube/reflector.ts': API_SERVER,
   'stores/kube/store.ts#openKubeStore': OPENS,
+  'stores/kube/writes.ts': API_SERVER,
   'stores/sqlite/history.ts': 'rows of our own database, which SQLite reads',
   'stores/sqlite/open.ts#openDatabase': OPENS,
   'stores/sqlite/persistence.ts': 'rows of our own database, which SQLite reads',
