@@ -50,7 +50,7 @@ const codeOf = (text: string) => [
 /** Every `ppn VERB [--flag]` in code that the program does not know. */
 function unknownCommands(page: string, text: string): string[] {
   const calls = codeOf(text).flatMap((code) => [
-    ...code.matchAll(/(?:^|[\s$])ppn(?: --)? ([a-z]+)(?: ([a-z]+))?([^\n#|;&]*)/gm),
+    ...code.matchAll(/(?:^|[\s$])ppn(?: --)? ([a-z]+)(?: ([a-z]+(?:-[a-z]+)*))?([^\n#|;&]*)/gm),
   ])
   return calls.flatMap(([, verb = '', second, rest = '']) => {
     let command: Command | undefined = program.commands.find((c) => c.name() === verb)
