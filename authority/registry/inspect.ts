@@ -19,10 +19,19 @@ export interface RegistryReport extends Omit<ChainReport, 'lines' | 'fault'> {
   fault?: { line: number; fault: NonNullable<ChainReport['fault']>['fault'] | 'UnknownEntry'; why: string }
 }
 
-/** `signingPublicKey`: of the authority; 32 bytes. Never throws, whatever the bytes are. */
-export function inspectRegistry(file: Uint8Array, name: string, signingPublicKey: Uint8Array): RegistryReport {
+/**
+ * `signingPublicKey`: of the authority; 32 bytes. `former`: of those that it replaced. Never throws, whatever the bytes
+ * are.
+ */
+export function inspectRegistry(
+  file: Uint8Array,
+  name: string,
+  signingPublicKey: Uint8Array,
+  former: readonly Uint8Array[] = [],
+): RegistryReport {
   const chain = inspectChain(file, name, {
-    verify: (bytes, signature) => verifyDomain('ppn-registry/1', bytes, signature, signingPublicKey),
+    verify: (bytes, signature) =>
+      [signingPublicKey, ...former].some((key) => verifyDomain('ppn-registry/1', bytes, signature, key)),
   })
   const { lines, ...rest } = chain
   const report: RegistryReport = { ...rest, lines: chain.head.count, enrolments: [], adopted: [] }

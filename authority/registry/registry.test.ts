@@ -3,6 +3,7 @@ import { systemRandom } from '../../base/random.ts'
 import { generateEd25519, generateX25519, toBase64 } from '../../protocol/keys.ts'
 import { memoryFiles } from '../../testing/memory-files.ts'
 import { virtualClock } from '../../testing/virtual-clock.ts'
+import { inspectRegistry } from './inspect.ts'
 import { openRegistry, SEVERED } from './registry.ts'
 
 const signing = generateEd25519(systemRandom)
@@ -213,6 +214,9 @@ test('an authority with new keys reads what the one before it signed, and signs 
   await after.enrol('edge-2', nodeId(2), identity(), 'paired')
   expect((await opened()).list()).toHaveLength(2)
   await expect(open(files, next)).rejects.toMatchObject({ code: 'ChainBroken' })
+  const file = (await files.read('nodes.jsonl'))!
+  expect(inspectRegistry(file, 'it', next.publicKey, [signing.publicKey]).fault).toBeUndefined()
+  expect(inspectRegistry(file, 'it', next.publicKey).fault).toBeDefined()
 })
 
 test('a replacement ends the one before it, in two lines, when and only when the new machine is let in', async () => {

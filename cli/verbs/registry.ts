@@ -31,14 +31,16 @@ interface Source {
   registry: Uint8Array
   /** 32 bytes. */
   signingPublicKey: Uint8Array
+  /** Of authorities that this one replaced. */
+  former?: readonly Uint8Array[]
 }
 
 /** 0: sound, and no other history in `--against`. 1: not; the line and what is wrong with it are named. */
 export async function registryVerify(io: Io, file: string | undefined, options: RegistryOptions): Promise<ExitCode> {
   const source = await open(io, file, options)
-  const report = inspectRegistry(source.registry, source.name, source.signingPublicKey)
+  const report = inspectRegistry(source.registry, source.name, source.signingPublicKey, source.former)
   const other = options.against === undefined ? undefined : await open(io, options.against, options)
-  const theirs = other && inspectRegistry(other.registry, other.name, other.signingPublicKey)
+  const theirs = other && inspectRegistry(other.registry, other.name, other.signingPublicKey, other.former)
   const forkAt = other && !report.fault && !theirs?.fault ? forkOf(source.registry, other.registry) : undefined
   const sound = !report.fault && !theirs?.fault && forkAt === undefined
   if (options.output === 'json') {
@@ -54,7 +56,7 @@ export async function registryVerify(io: Io, file: string | undefined, options: 
 /** The machines of the fleet as the registry has them; 1 when it is not sound: the table goes as far as it holds. */
 export async function registryList(io: Io, file: string | undefined, options: RegistryOptions): Promise<ExitCode> {
   const source = await open(io, file, options)
-  const report = inspectRegistry(source.registry, source.name, source.signingPublicKey)
+  const report = inspectRegistry(source.registry, source.name, source.signingPublicKey, source.former)
   const shown = report.enrolments.filter(({ left }) => options.all || !left)
   if (options.output === 'json') io.out(`${JSON.stringify(shown, null, 2)}\n`)
   else if (shown.length === 0) io.err('nobody is enrolled\n')
@@ -104,7 +106,8 @@ async function inState(io: Io, flag: string | undefined) {
 async function open(io: Io, file: string | undefined, options: RegistryOptions): Promise<Source> {
   if (file === undefined) {
     const { registry, keys } = await inState(io, options.state)
-    return expected({ name: REGISTRY_FILE, registry, signingPublicKey: keys.signing.publicKey }, options.authority)
+    const { signing, formerSigning: former } = keys
+    return expected({ name: REGISTRY_FILE, registry, signingPublicKey: signing.publicKey, former }, options.authority)
   }
   const name = basename(file)
   const { header, registry } = readExport(await bytesOf(resolve(io.cwd, file)))
