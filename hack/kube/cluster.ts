@@ -2,6 +2,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import https from 'node:https'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -75,6 +76,7 @@ export async function startCluster(programs: Programs): Promise<Cluster> {
     etcdPeerPort: await freePort(),
   }
   const url = `https://127.0.0.1:${places.apiPort}`
+  const agent = new https.Agent({ keepAlive: true, maxSockets: 32 })
   const token = randomBytes(24).toString('hex')
   await mkdir(file(places, 'certificates'))
   await writeFile(file(places, 'audit-policy.yaml'), AUDIT_POLICY)
@@ -89,6 +91,7 @@ export async function startCluster(programs: Programs): Promise<Cluster> {
   const startApi = () => startChild(programs['kube-apiserver'], apiServerArgs(places), file(places, 'apiserver.log'))
   let api = startApi()
   const stop = async () => {
+    agent.destroy()
     etcd.thaw()
     // The server first: it would wait for its etcd.
     await api.stop()
@@ -98,7 +101,10 @@ export async function startCluster(programs: Programs): Promise<Cluster> {
 
   const caFile = file(places, 'certificates/apiserver.crt')
   try {
-    await answering(() => (existsSync(caFile) ? readFile(caFile, 'utf8') : undefined), url, token, [etcd, api])
+    await answering(() => (existsSync(caFile) ? readFile(caFile, 'utf8') : undefined), { url, token, agent }, [
+      etcd,
+      api,
+    ])
   } catch (error) {
     await stop()
     throw error
@@ -122,12 +128,13 @@ export async function startCluster(programs: Programs): Promise<Cluster> {
     auditLog: file(places, 'audit.log'),
     kubectl: (args, input) => runOk(processes, programs.kubectl, [...args], runOptions(input)),
     tryKubectl: (args, input) => processes.run(programs.kubectl, [...args], runOptions(input)),
-    request: (method, path, body, contentType) => httpsRequest({ url, ca, token }, method, path, body, contentType),
+    request: (method, path, body, contentType) =>
+      httpsRequest({ url, ca, token, agent }, method, path, body, contentType),
     writeKubeconfig,
     async restartApiServer(signal) {
       await api.stop(signal)
       api = startApi()
-      await answering(() => Promise.resolve(ca), url, token, [etcd, api])
+      await answering(() => Promise.resolve(ca), { url, token, agent }, [etcd, api])
     },
     stop,
   }
@@ -136,8 +143,7 @@ export async function startCluster(programs: Programs): Promise<Cluster> {
 /** Waits until `/readyz` says ok. Throws with the last words of a program that ended. */
 async function answering(
   readCa: () => Promise<string> | undefined,
-  url: string,
-  token: string,
+  { url, token, agent }: { url: string; token: string; agent: https.Agent },
   children: readonly Child[],
 ): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS
@@ -148,7 +154,7 @@ async function answering(
     const ca = await readCa()
     if (ca) {
       try {
-        const { status, text } = await httpsRequest({ url, ca, token }, 'GET', '/readyz')
+        const { status, text } = await httpsRequest({ url, ca, token, agent }, 'GET', '/readyz')
         if (status === 200) return
         why = `${status} ${text.slice(0, 500)}`
       } catch (error) {

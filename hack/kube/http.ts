@@ -7,11 +7,9 @@ export interface Answer {
   json(): Record<string, unknown>
 }
 
-const agent = new https.Agent({ keepAlive: true, maxSockets: 32 })
-
 /** One HTTPS request with a bearer token. Rejects when there is no answer. */
 export function httpsRequest(
-  to: { url: string; ca: string; token: string },
+  to: { url: string; ca: string; token: string; agent: https.Agent },
   method: string,
   path: string,
   body?: unknown,
@@ -24,15 +22,19 @@ export function httpsRequest(
       accept: 'application/json',
       ...(payload !== undefined && { 'content-type': contentType, 'content-length': Buffer.byteLength(payload) }),
     }
-    const request = https.request(new URL(path, to.url), { method, ca: to.ca, agent, headers }, (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (part) => {
-        text += part
-      })
-      response.on('error', reject)
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, text, json: () => JSON.parse(text) }))
-    })
+    const request = https.request(
+      new URL(path, to.url),
+      { method, ca: to.ca, agent: to.agent, headers },
+      (response) => {
+        let text = ''
+        response.setEncoding('utf8')
+        response.on('data', (part) => {
+          text += part
+        })
+        response.on('error', reject)
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, text, json: () => JSON.parse(text) }))
+      },
+    )
     request.on('error', reject)
     request.end(payload)
   })
