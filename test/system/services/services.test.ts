@@ -70,7 +70,7 @@ test(
   async () => {
     await node.must('ppn service install agent', SLOW_MS)
     expect(await property('ppn-agent', 'StatusText')).toContain('waits for its first bundle')
-    const identity = (await node.must('ppn agent init 2>/dev/null')).replace(/^/gm, '  ')
+    const identity = (await node.must('ppn agent init 2>/dev/null')).trimEnd().replace(/^/gm, '  ')
     await node.must('mkdir -p /etc/ppn/fleet && cp /opt/images/willing.raw /srv/ppn/images/')
     await write('/etc/ppn/fleet/fleet.yaml', fleet(identity, sha256))
     await node.must('ppn service install authority', SLOW_MS)
@@ -181,7 +181,8 @@ spec:
   role: hub
   site: onprem
   endpoint: 192.0.2.1:51820
-${identity}---
+${identity}
+---
 apiVersion: ppn.dev/v1alpha1
 kind: Archive
 metadata: {name: ${ARCHIVE}, namespace: default}
