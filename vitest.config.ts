@@ -7,7 +7,7 @@ export default defineConfig({
       'test/{break-in,conformance,objects,fleet,lab}/**/*.test.ts',
     ],
     // The machine is shared: a slow moment is no failure. No test waits for a clock.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
   },
 })
