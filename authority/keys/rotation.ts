@@ -15,6 +15,11 @@ import { nextRekeyStep, type Offer, type Rekey, type RekeyFacts, USES } from './
 
 const PREFIX = 'rekey/'
 const LOOK_EVERY_MS = 1_000
+const SAID = {
+  offer: 'its next key is known',
+  identity: 'its next key is put to use',
+  done: 'its next key works',
+} as const
 /** A node that was begun and has got no further for so long keeps the others waiting no longer. */
 const STUCK_MS = 120_000
 
@@ -120,7 +125,7 @@ export function createRotation(options: RotationOptions): Rotation {
     const identity = registry.of(node)?.identity
     if (!identity) return false
     const step = nextRekeyStep(factsOf(rekey, identity))
-    why.set(node, step.do === 'wait' ? step.why : step.do === 'ask' ? `REKEY ${step.use} is on its way` : step.do)
+    why.set(node, 'why' in step ? step.why : step.do === 'ask' ? `REKEY ${step.use} is on its way` : SAID[step.do])
     if (step.do !== 'ask' && step.do !== 'wait') movedMs.set(node, clock.monotonic())
     if (step.do !== 'ask') want(node, undefined)
     const { offer, ...rest } = rekey
