@@ -70,7 +70,9 @@ function readIssue(schema: z.ZodType, input: unknown, issue: z.core.$ZodIssue, p
   if (issue.code === 'invalid_value') {
     const allowed = issue.values.map(String)
     const message = `${dotted(path)} is not one of ${allowed.join(', ')}`
-    return [withSuggestion({ code: 'InvalidValue', path, message }, suggest(String(value), allowed))]
+    // A mapping may refuse to be made a string of: `{toString: 0}`.
+    const near = typeof value === 'object' ? undefined : suggest(String(value), allowed)
+    return [withSuggestion({ code: 'InvalidValue', path, message }, near)]
   }
   // The value itself is not repeated: it may be a pairing code.
   const what = issue.message.charAt(0).toLowerCase() + issue.message.slice(1)

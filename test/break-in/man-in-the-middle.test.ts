@@ -183,7 +183,7 @@ describe('with a leaked code', () => {
     expect(fitting.filter((nonce) => Buffer.compare(commitmentTo(nonce), run.committed) === 0)).toEqual([])
     // The first of them, sealed as it should be, by somebody who knows the code.
     expect(a.receive(run.reveal(fitting[0] as Uint8Array)).failed).toBe('CommitmentBroken')
-  })
+  }, 600_000)
 
   test('the nonce that was committed to is let in: the one above was refused for no other reason', () => {
     const a = authority('a')
