@@ -29,16 +29,23 @@ function recordingIo() {
   return { io, said }
 }
 
-const leaves = (command: Command, before = ''): { name: string; command: Command }[] =>
-  command.commands.length === 0
-    ? [{ name: before.trim(), command }]
-    : command.commands.flatMap((sub) => leaves(sub, `${before} ${sub.name()}`))
+interface Verb {
+  name: string
+  command: Command
+}
+
+/** What can be called: a command without further ones, or one that has flags of its own beside them. */
+const called = (command: Command, name = command.name()): Verb[] => [
+  ...(command.commands.length === 0 || command.options.length > 0 ? [{ name, command }] : []),
+  ...command.commands.flatMap((sub) => called(sub, `${name} ${sub.name()}`)),
+]
 
 const { io } = recordingIo()
-const verbs = leaves(createProgram(io, () => {}))
+const verbs = createProgram(io, () => {}).commands.flatMap((command) => called(command))
 
 test('there is every verb', () => {
   expect(verbs.map(({ name }) => name).sort()).toEqual([
+    'agent',
     'agent holding',
     'agent import',
     'agent init',
@@ -60,8 +67,15 @@ test('there is every verb', () => {
     'holds',
     'join',
     'keys',
+    'keys rotate',
     'node bundle',
+    'node leave',
     'node sever',
+    'operator card',
+    'operator init',
+    'operator override',
+    'operator replace-authority',
+    'operator rotate',
     'pair',
     'registry export',
     'registry list',

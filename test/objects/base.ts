@@ -37,7 +37,17 @@ const FULL: Readonly<Record<Kind, Record<string, unknown>>> = {
     allowedNamespaces: ['default'],
     identity: { wireguardPublicKey: key('A'), commandPublicKey: key('B'), signingPublicKey: key('C') },
   },
-  Pairing: { nodeName: 'edge-2', rendezvous: 'A7K2', code: '4XJ9-TQ0M', sas: '012345', decision: 'Approve' },
+  Pairing: {
+    nodeName: 'edge-2',
+    rendezvous: 'A7K2',
+    code: '4XJ9-TQ0M',
+    replace: false,
+    address: 'edge-2.example:9443',
+    grant: `${'A'.repeat(86)}==`,
+    trustCode: false,
+    sas: '012345',
+    decision: 'Approve',
+  },
   ResourcePool: {
     nodeName: 'edge-2',
     memory: {
