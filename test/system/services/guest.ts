@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { chooseAccelerator } from '../../../agent/drivers/vm/qemu/accelerator.ts'
+import { cpuModel } from '../../../agent/drivers/vm/qemu/arguments.ts'
 import { systemClock } from '../../../base/clock.ts'
 import type { DebianMachine } from './debian.ts'
 
@@ -45,7 +46,7 @@ export async function startGuest(machine: DebianMachine, second: string): Promis
     'qemu-system-x86_64',
     [
       ...['-nodefaults', '-no-user-config', '-display', 'none', '-machine', `q35,accel=${accelerator}`],
-      ...['-cpu', accelerator === 'kvm' ? 'host' : 'Westmere', '-smp', '2', '-m', `${MEMORY_MIB}M`],
+      ...['-cpu', accelerator === 'kvm' ? cpuModel('kvm') : 'Westmere', '-smp', '2', '-m', `${MEMORY_MIB}M`],
       ...['-kernel', machine.kernel, '-initrd', machine.initrd],
       ...['-append', 'console=ttyS0 root=/dev/vda rw quiet net.ifnames=0 mitigations=off'],
       ...['-drive', `file=${machine.disk},format=raw,if=virtio,snapshot=on`],

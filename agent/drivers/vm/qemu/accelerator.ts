@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { chown, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Clock } from '../../../../base/clock.ts'
-import type { Accelerator } from './arguments.ts'
+import { type Accelerator, cpuModel } from './arguments.ts'
 import { QEMU_ENV, type VmUser } from './linux.ts'
 import { PROBE_EXIT_CODE, probeRom } from './probe-rom.ts'
 
@@ -50,6 +50,8 @@ async function runProbe(options: Parameters<typeof chooseAccelerator>[0]): Promi
     if (user) await chown(folder, user.uid, user.gid)
     const args = [
       ...['-nodefaults', '-no-user-config', '-display', 'none', '-machine', 'q35,accel=kvm', '-m', '16M'],
+      // As VMs are run: there are hosts whose KVM runs code, but cannot show a guest the host's own processor.
+      ...['-cpu', cpuModel('kvm')],
       ...['-bios', rom, '-device', 'isa-debug-exit,iobase=0x501,iosize=1'],
     ]
     const child = spawn(options.program, args, { stdio: 'ignore', env: QEMU_ENV, cwd: '/', ...user })
@@ -58,9 +60,11 @@ async function runProbe(options: Parameters<typeof chooseAccelerator>[0]): Promi
       return await new Promise<number | null>((resolve, reject) => {
         child.once('error', reject)
         child.once('exit', (code, signal) =>
-          signal
+          signal === 'SIGKILL'
             ? reject(new Error(`${KVM} opens, but ran no 64-bit code within ${PROBE_LIMIT_MS} ms`))
-            : resolve(code),
+            : signal
+              ? reject(new Error(`${KVM} opens, but QEMU with it ended by ${signal}`))
+              : resolve(code),
         )
       })
     } finally {

@@ -3,6 +3,9 @@ import type { VmSpec } from '../port.ts'
 
 export type Accelerator = 'kvm' | 'tcg'
 
+/** The processor a guest sees: the host's own under KVM, all that TCG has without five-level paging otherwise. */
+export const cpuModel = (accelerator: Accelerator): string => (accelerator === 'kvm' ? 'host' : 'max,la57=off')
+
 /** Open files that QEMU gets with its start: it needs no right to any path of the state folder. */
 export const DISK_FD = 3
 export const CONSOLE_LOG_FD = 4
@@ -60,7 +63,7 @@ export function qemuArguments(spec: VmSpec, paths: RunPaths, accelerator: Accele
       `q35,accel=${accelerator},dump-guest-core=off,mem-merge=off,smm=off,vmport=off,hpet=off,graphics=off`,
     ],
     // `max` without 57-bit addresses: five levels of page tables cost TCG time and no guest needs them.
-    ...['-cpu', accelerator === 'kvm' ? 'host' : 'max,la57=off'],
+    ...['-cpu', cpuModel(accelerator)],
     ...['-smp', `cpus=${spec.vcpus},sockets=1,cores=${spec.vcpus},threads=1`, '-m', `${spec.maxMiB}M`],
     ...['-rtc', 'base=utc', '-boot', 'strict=on'],
     ...['-add-fd', `fd=${DISK_FD},set=1,opaque=disk`, '-add-fd', `fd=${CONSOLE_LOG_FD},set=2,opaque=console`],
