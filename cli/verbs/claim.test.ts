@@ -13,9 +13,9 @@ import { fromBase64, generateEd25519, toBase64 } from '../../protocol/keys.ts'
 import { verifyGrant } from '../../protocol/pairing/claim-frame.ts'
 import { type VirtualClock, virtualClock } from '../../testing/virtual-clock.ts'
 import type { Io } from '../io.ts'
+import { ending as ended, recording, untilSaid } from '../testing/listening.ts'
 import { type ClaimOptions, claim } from './claim.ts'
 
-const WITHIN_MS = 20_000
 const CALLING: AdminCeremony = { phase: 'Pending', reason: 'Calling', message: 'claims the machine: calling' }
 const authority = generateEd25519(systemRandom)
 const operator = generateEd25519(systemRandom)
@@ -91,34 +91,15 @@ afterEach(async () => {
 
 function run(address: string | undefined, options: Partial<ClaimOptions> = {}): Promise<number> {
   const io = {
-    out(text: string) {
-      said.out += text
-    },
-    err(text: string) {
-      said.err += text
-    },
+    ...recording(said),
     read: async (file: string) => files[file] ?? Promise.reject(new Error(`no ${file}`)),
     ...{ env: {}, cwd: state, clock, signal: stop.signal },
   }
   return claim(io as unknown as Io, address, { state, timeout: '2m', ...options }, input)
 }
 
-async function until(text: string): Promise<void> {
-  const deadline = Date.now() + WITHIN_MS
-  while (!(said.err + said.out).includes(text)) {
-    if (Date.now() > deadline) throw new Error(`never said "${text}":\n${said.err}${said.out}`)
-    await clock.advance(50)
-  }
-}
-async function ending(result: Promise<number>): Promise<number> {
-  let over = false
-  const settled = result.finally(() => {
-    over = true
-  })
-  settled.catch(() => {})
-  while (!over) await clock.advance(50)
-  return settled
-}
+const until = (text: string) => untilSaid(clock, said, text)
+const ending = (result: Promise<number>) => ended(clock, result)
 const approved: AdminCeremony = { phase: 'Approved', reason: 'Approved', message: 'enrolled' }
 const only = () => [...made.values()][0] as Made
 

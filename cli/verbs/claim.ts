@@ -10,9 +10,9 @@ import { parseDuration } from '../duration.ts'
 import { CliError, EXIT, type ExitCode } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { alignRows } from '../output/table.ts'
-import { type Answers, openPrompt } from '../prompt.ts'
+import type { Answers } from '../prompt.ts'
 import { type SteadyAdmin, steadyAdmin } from '../steady-admin.ts'
-import { type Act, askFor, ENDED, follow, stopped } from './pair.ts'
+import { type Act, askFor, conduct, demandNode, ENDED, nodeNamed } from './pair.ts'
 
 export interface ClaimOptions {
   state?: string
@@ -94,30 +94,20 @@ async function withdrawEarlier(admin: SteadyAdmin, node: string): Promise<void> 
   for (const { metadata } of open) await admin((client) => client.remove(`Pairing/${metadata.name}`))
 }
 
-async function nodeNamed(admin: SteadyAdmin, name: string): Promise<PpnObject<'Node'> | undefined> {
-  return (await admin((client) => client.objects({ kind: 'Node', name })))[0] as PpnObject<'Node'> | undefined
-}
-
 async function claimOne(io: Io, typed: string, options: ClaimOptions, input?: Answers): Promise<ExitCode> {
   const { node } = options
   if (node === undefined) throw new CliError(EXIT.usage, 'say which Node the machine becomes', 'with --node NAME')
   const address = readAddress(typed)
   const admin = await steadyAdmin(io, options.state)
-  if (!(await nodeNamed(admin, node)))
-    throw new CliError(EXIT.failed, `there is no Node ${node}`, 'declare it in the folder of the fleet first')
+  await demandNode(admin, node)
   const more = await common(io, admin, options)
-  const prompt = openPrompt(io, input)
-  let act: Act | undefined
-  try {
-    const code = await askFor(io, prompt, 'code the machine shows (8 symbols): ', readCode)
-    act = await declare(admin, { address, node, code }, more)
-    return await follow(io, admin, prompt, act)
-  } catch (error) {
-    if (!io.signal.aborted) throw error
-    return await stopped(io, options, act)
-  } finally {
-    prompt.close()
-  }
+  return conduct(io, admin, options, input, async (prompt) =>
+    declare(
+      admin,
+      { address, node, code: await askFor(io, prompt, 'code the machine shows (8 symbols): ', readCode) },
+      more,
+    ),
+  )
 }
 
 function readAddress(typed: string): string {

@@ -7,6 +7,7 @@ import { sidecarsIn } from '../../agent/fence/sidecar.ts'
 import { diskFiles } from '../../base/disk-files.ts'
 import { virtualClock } from '../../testing/virtual-clock.ts'
 import type { Io } from '../io.ts'
+import { recording } from '../testing/listening.ts'
 import { showConsole, typed } from './console.ts'
 
 let root: string
@@ -23,12 +24,7 @@ function speaking() {
   const stop = new AbortController()
   const clock = virtualClock()
   const io = {
-    out: (text: string) => {
-      said.out += text
-    },
-    err: (text: string) => {
-      said.err += text
-    },
+    ...recording(said),
     clock,
     signal: stop.signal,
   } as unknown as Io

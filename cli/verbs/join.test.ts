@@ -11,6 +11,7 @@ import { diskFiles } from '../../base/disk-files.ts'
 import { systemRandom } from '../../base/random.ts'
 import { virtualClock } from '../../testing/virtual-clock.ts'
 import type { Io } from '../io.ts'
+import { recording } from '../testing/listening.ts'
 import { join } from './join.ts'
 
 const ID = 'a'.repeat(32)
@@ -52,12 +53,7 @@ function seated(over: Partial<Io> = {}) {
   const stopping = stop()
   const clock = virtualClock()
   const io = {
-    out: (text: string) => {
-      said.out += text
-    },
-    err: (text: string) => {
-      said.err += text
-    },
+    ...recording(said),
     env: { LANG: 'C.UTF-8' },
     color: false,
     columns: () => 80,

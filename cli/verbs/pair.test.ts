@@ -10,9 +10,9 @@ import { PpnError } from '../../base/errors.ts'
 import { silentLogger } from '../../base/log.ts'
 import { type VirtualClock, virtualClock } from '../../testing/virtual-clock.ts'
 import type { Io } from '../io.ts'
+import { ending as ended, recording, untilSaid } from '../testing/listening.ts'
 import { pair } from './pair.ts'
 
-const WITHIN_MS = 20_000
 const PENDING: AdminCeremony = { phase: 'Pending', reason: 'Pending', message: 'waiting for the machine' }
 const MACHINE = { hostname: 'laptop.local', from: '192.0.2.7', agentVersion: '0.1.0', wireguardPublicKey: 'k' }
 const CALLS: AdminCeremony = {
@@ -74,12 +74,7 @@ async function begin(): Promise<void> {
 
 function run(options: { node?: string; replace?: boolean } = {}) {
   const io = {
-    out: (text: string) => {
-      said.out += text
-    },
-    err: (text: string) => {
-      said.err += text
-    },
+    ...recording(said),
     env: {},
     cwd: state,
     clock,
@@ -88,23 +83,8 @@ function run(options: { node?: string; replace?: boolean } = {}) {
   return pair(io, { state, node: 'laptop', ...options }, input)
 }
 
-/** Time goes on until the person has read this. */
-async function until(text: string): Promise<void> {
-  const deadline = Date.now() + WITHIN_MS
-  while (!(said.err + said.out).includes(text)) {
-    if (Date.now() > deadline) throw new Error(`never said "${text}":\n${said.err}${said.out}`)
-    await clock.advance(50)
-  }
-}
-async function ending(result: Promise<number>): Promise<number> {
-  let over = false
-  const settled = result.finally(() => {
-    over = true
-  })
-  settled.catch(() => {})
-  while (!over) await clock.advance(50)
-  return settled
-}
+const until = (text: string) => untilSaid(clock, said, text)
+const ending = (result: Promise<number>) => ended(clock, result)
 const type = (text: string) => void input.write(`${text}\n`)
 const SPEC = '{"nodeName":"laptop","rendezvous":"A1B2","code":"K70F-2M11"}'
 

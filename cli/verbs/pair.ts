@@ -32,11 +32,26 @@ const HOPELESS = new Set(['RendezvousTaken', 'SecretNeedsCluster'])
 /** Ends with 0 when the machine is enrolled, with 1 when it is not. Stopped before that, it takes its Pairing back. */
 export async function pair(io: Io, options: PairOptions, input?: Answers): Promise<ExitCode> {
   const admin = await steadyAdmin(io, options.state)
+  return conduct(io, admin, options, input, async (prompt) => {
+    await demandNode(admin, options.node)
+    const act = (await openAct(admin, options)) ?? (await declare(io, admin, prompt, options))
+    if (!act.ours) io.err(`Pairing ${act.name} is open for ${options.node}: going on with it\n`)
+    return act
+  })
+}
+
+/** Follows the Pairing that `begin` gives to its end. Stopped before that, it takes back what it declared. */
+export async function conduct(
+  io: Io,
+  admin: SteadyAdmin,
+  options: { state?: string },
+  input: Answers | undefined,
+  begin: (prompt: Prompt) => Promise<Act>,
+): Promise<ExitCode> {
   const prompt = openPrompt(io, input)
   let act: Act | undefined
   try {
-    act = (await openAct(admin, options)) ?? (await declare(io, admin, prompt, options))
-    if (!act.ours) io.err(`Pairing ${act.name} is open for ${options.node}: going on with it\n`)
+    act = await begin(prompt)
     return await follow(io, admin, prompt, act)
   } catch (error) {
     if (!io.signal.aborted) throw error
@@ -46,10 +61,17 @@ export async function pair(io: Io, options: PairOptions, input?: Answers): Promi
   }
 }
 
+export async function nodeNamed(admin: SteadyAdmin, name: string): Promise<PpnObject<'Node'> | undefined> {
+  return (await admin((client) => client.objects({ kind: 'Node', name })))[0] as PpnObject<'Node'> | undefined
+}
+
+export async function demandNode(admin: SteadyAdmin, name: string): Promise<void> {
+  if (!(await nodeNamed(admin, name)))
+    throw new CliError(EXIT.failed, `there is no Node ${name}`, 'declare it in the folder of the fleet first')
+}
+
 /** One that is under way for this node: declared by hand, or left by a call that lost its terminal. */
 async function openAct(admin: SteadyAdmin, { node, replace = false }: PairOptions): Promise<Act | undefined> {
-  if ((await admin((client) => client.objects({ kind: 'Node', name: node }))).length === 0)
-    throw new CliError(EXIT.failed, `there is no Node ${node}`, 'declare it in the folder of the fleet first')
   const found = ((await admin((client) => client.objects({ kind: 'Pairing' }))) as PpnObject<'Pairing'>[]).find(
     ({ metadata, spec, status }) =>
       spec.nodeName === node &&
@@ -82,7 +104,7 @@ async function declare(io: Io, admin: SteadyAdmin, prompt: Prompt, options: Pair
   return { name, spec, ours: true }
 }
 
-export async function follow(io: Io, admin: SteadyAdmin, prompt: Prompt, { name, spec, ours }: Act): Promise<ExitCode> {
+async function follow(io: Io, admin: SteadyAdmin, prompt: Prompt, { name, spec, ours }: Act): Promise<ExitCode> {
   let said = ''
   const look = async (done: (seen: AdminCeremony) => boolean, signal = io.signal): Promise<AdminCeremony> => {
     for (;;) {
@@ -175,7 +197,7 @@ function withdrawn(error: { code?: string }): AdminCeremony {
   return { phase: 'Withdrawn', reason: 'Withdrawn', message: 'the Pairing was deleted; nobody joined by it' }
 }
 
-export async function stopped(io: Io, options: { state?: string }, act: Act | undefined): Promise<ExitCode> {
+async function stopped(io: Io, options: { state?: string }, act: Act | undefined): Promise<ExitCode> {
   if (!act) io.err('\nstopped: nothing was declared\n')
   else if (!act.ours) io.err(`\nstopped: Pairing ${act.name} stays open\n`)
   else {

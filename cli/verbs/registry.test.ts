@@ -10,6 +10,7 @@ import { systemRandom } from '../../base/random.ts'
 import { fingerprint, generateX25519, toBase64 } from '../../protocol/keys.ts'
 import { virtualClock } from '../../testing/virtual-clock.ts'
 import type { Io } from '../io.ts'
+import { recording } from '../testing/listening.ts'
 import { registryExport, registryList, registryVerify } from './registry.ts'
 
 const clock = virtualClock()
@@ -39,12 +40,7 @@ const identity = () => ({ wireguardPublicKey: x(), commandPublicKey: x(), signin
 const enrol = (name: string, n: number) => registry.enrol(name, `${n}`.padStart(32, '0'), identity(), 'declared')
 const io = () =>
   ({
-    out: (text: string) => {
-      said.out += text
-    },
-    err: (text: string) => {
-      said.err += text
-    },
+    ...recording(said),
     env: {},
     cwd: state,
     clock,
