@@ -1,4 +1,5 @@
-// /metrics, /healthz and /readyz, on loopback alone: what Prometheus and a supervisor ask.
+// /metrics, /healthz and /readyz: what Prometheus and a supervisor ask. On loopback, unless another address is named:
+// in a pod it is the pod's own, since the kubelet and Prometheus call from outside.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Registry } from 'prom-client'
@@ -10,6 +11,8 @@ const REQUEST_MS = 10_000
 
 export interface ObservabilityOptions {
   port: number
+  /** 127.0.0.1 by default. */
+  address?: string
   metrics: Registry
   /** Why the process is not fit for work; undefined: it is. */
   notReady(): string | undefined
@@ -20,7 +23,7 @@ export interface Observability {
   close(): Promise<void>
 }
 
-/** Binds 127.0.0.1; port 0 picks a free one. Rejects with EADDRINUSE when the port is taken. */
+/** Port 0 picks a free one. Rejects with EADDRINUSE when the port is taken. */
 export async function serveObservability(options: ObservabilityOptions): Promise<Observability> {
   const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS }, async (request, response) => {
     const text = (status: number, body: string, type = 'text/plain; charset=utf-8') => {
@@ -40,7 +43,7 @@ export async function serveObservability(options: ObservabilityOptions): Promise
   server.maxConnections = MOST_CONNECTIONS
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
-    server.listen(options.port, '127.0.0.1', resolve)
+    server.listen(options.port, options.address ?? '127.0.0.1', resolve)
   })
   return {
     port: (server.address() as AddressInfo).port,
