@@ -35,6 +35,7 @@ import { lastConnected } from '../term/last-connected.ts'
 import { recordedTerm } from '../term/raise.ts'
 import { readRestore } from '../term/restore.ts'
 import { resumeRestore, takeClaims } from './claims.ts'
+import { promFleetMetrics } from './fleet-metrics.ts'
 import { lateCommands, lateFleet } from './late.ts'
 import type { AuthorityOptions } from './options.ts'
 import { auditedEvents, auditProblems } from './refusals.ts'
@@ -227,6 +228,12 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     if (record) await store.records.delete(key, record.version)
   }
   let serving: Serving | undefined
+  if (options.metrics)
+    promFleetMetrics(options.metrics, {
+      ...{ store, clock },
+      serving: () => serving?.downlink() !== undefined,
+      registryBehind: () => registry.behind() !== undefined,
+    })
   store.subscribe((event) => {
     if (event.type === 'health') manager.poke()
     if (event.type !== 'upsert' && event.type !== 'removed') return
