@@ -68,12 +68,13 @@ test('a peer that goes is removed after the one that takes its place came', () =
   ])
 })
 
-test('a new private key renews every session where it was', () => {
+test('at a new private key every peer goes before the key changes, and is put in again where it was', () => {
   const seen = { ...device(seenPeer(A, [NET], { endpoint: '192.0.2.1:1' })), publicKey: C }
   expect(planTunnel(wanted(peer(A, [NET])), seen, LINK, ROUTES)).toEqual([
+    { do: 'wg', peers: [{ publicKey: A, remove: true }] },
     {
       ...{ do: 'wg', privateKey: true },
-      peers: [{ publicKey: A, renew: true, endpoint: '192.0.2.1:1', allowedIPs: [NET], persistentKeepalive: 25 }],
+      peers: [{ publicKey: A, endpoint: '192.0.2.1:1', allowedIPs: [NET], persistentKeepalive: 25 }],
     },
   ])
 })

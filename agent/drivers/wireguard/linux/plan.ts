@@ -60,14 +60,26 @@ function planDevice(wanted: Wanted, device: SeenDevice): Effect[] {
   const moved = device.listenPort !== wanted.listenPort
   const peers = planPeers(wanted.peers, device.peers, rekeyed)
   if (!rekeyed && !moved && peers.length === 0) return []
-  return [
-    {
-      do: 'wg',
-      ...(rekeyed && { privateKey: true as const }),
-      ...(moved && { listenPort: wanted.listenPort }),
-      peers,
-    },
-  ]
+  const change: Effect = {
+    do: 'wg',
+    ...(rekeyed && { privateKey: true as const }),
+    ...(moved && { listenPort: wanted.listenPort }),
+    peers: rekeyed ? peers.map(afresh) : peers,
+  }
+  const ended = rekeyed ? peers.filter((peer) => 'renew' in peer) : []
+  return ended.length === 0 ? [change] : [{ do: 'wg', peers: ended.map(removal) }, change]
+}
+
+/**
+ * wg(8) sets the key before it takes a peer out, however the words stand. A packet sent between the two would begin a
+ * handshake under the new key and the peer put in again another one at once: the same moment to WireGuard, which counts
+ * in steps of 17 ms, so a replay that nobody answers before the 5 s of REKEY_TIMEOUT are over. So the peer goes first.
+ */
+const removal = ({ publicKey }: PeerChange): PeerChange => ({ publicKey, remove: true })
+const afresh = (change: PeerChange): PeerChange => {
+  if (!('renew' in change)) return change
+  const { renew: _, ...rest } = change
+  return rest
 }
 
 /**
