@@ -45,6 +45,8 @@ export interface SimulatedNodeOptions {
   version?: string
   /** Asked for at every start of the agent: another program may be installed by then. */
   versions?(): WireVersions | undefined
+  /** Stands between the agent and its drivers, so that a test sees what is asked of them. */
+  watchDrivers?(drivers: Drivers): Drivers
 }
 
 export interface SimulatedNode {
@@ -94,13 +96,14 @@ export async function simulatedNode(options: SimulatedNodeOptions): Promise<Simu
     clock,
     ...(options.readImage && { readImage: options.readImage }),
   })
-  const drivers: Drivers = {
+  const own: Drivers = {
     wireguard,
     vm: simulatedVmDriver(machine),
     cgroup: simulatedCgroupDriver(machine),
     image,
     host,
   }
+  const drivers = options.watchDrivers?.(own) ?? own
   let running: { life: Life; agent: Agent | undefined; started: Promise<void> } | undefined
 
   const start = (): Promise<void> => {

@@ -26,7 +26,10 @@ export interface Cluster {
   readonly kubeconfig: string
   /** One line of JSON a request (audit.k8s.io/v1 Event). */
   readonly auditLog: string
+  /** The one that runs now. */
   readonly etcd: Child
+  /** Of its clients: gRPC, and JSON under /v3. */
+  readonly etcdUrl: string
   /** The cluster's own kubectl. Throws when it fails. */
   kubectl(args: readonly string[], input?: string): Promise<string>
   /** As `kubectl`, whatever its exit code. */
@@ -37,6 +40,8 @@ export interface Cluster {
   writeKubeconfig(name: string, user: { token: string; url?: string }): Promise<string>
   /** The API server ends and starts again on the same port. */
   restartApiServer(signal?: NodeJS.Signals): Promise<void>
+  /** etcd ends, and `restart` of what comes back starts it again over its data. The API server runs on. */
+  stopEtcd(signal?: NodeJS.Signals): Promise<{ restart(): void }>
   stop(): Promise<void>
 }
 
@@ -87,7 +92,8 @@ export async function startCluster(programs: Programs): Promise<Cluster> {
     mode: 0o600,
   })
 
-  const etcd = startChild(programs.etcd, etcdArgs(places), file(places, 'etcd.log'))
+  const startEtcd = () => startChild(programs.etcd, etcdArgs(places), file(places, 'etcd.log'))
+  let etcd = startEtcd()
   const startApi = () => startChild(programs['kube-apiserver'], apiServerArgs(places), file(places, 'apiserver.log'))
   let api = startApi()
   const stop = async () => {
@@ -124,7 +130,11 @@ export async function startCluster(programs: Programs): Promise<Cluster> {
     ...(input !== undefined && { input }),
   })
   return {
-    ...{ url, ca, token, kubeconfig, etcd },
+    ...{ url, ca, token, kubeconfig },
+    get etcd() {
+      return etcd
+    },
+    etcdUrl: `http://127.0.0.1:${places.etcdPort}`,
     auditLog: file(places, 'audit.log'),
     kubectl: (args, input) => runOk(processes, programs.kubectl, [...args], runOptions(input)),
     tryKubectl: (args, input) => processes.run(programs.kubectl, [...args], runOptions(input)),
@@ -135,6 +145,14 @@ export async function startCluster(programs: Programs): Promise<Cluster> {
       await api.stop(signal)
       api = startApi()
       await answering(() => Promise.resolve(ca), { url, token, agent }, [etcd, api])
+    },
+    async stopEtcd(signal) {
+      await etcd.stop(signal)
+      return {
+        restart() {
+          etcd = startEtcd()
+        },
+      }
     },
     stop,
   }
