@@ -3,7 +3,6 @@ import { Gauge, type Registry } from 'prom-client'
 import { KINDS } from '../../api/meta.ts'
 import { READINESS } from '../../api/readiness/index.ts'
 import { CONDITIONS_OF } from '../../api/readiness/table.ts'
-import type { Clock } from '../../base/clock.ts'
 import type { Store } from '../../controllers/ports/store.ts'
 
 /** An object that no controller has written a status for yet. */
@@ -11,7 +10,6 @@ export const NO_STATUS = 'NoStatus'
 
 export interface FleetMetricsOptions {
   store: Pick<Store, 'list' | 'health'>
-  clock: Clock
   /** It sends and listens from its mesh address. */
   serving(): boolean
   /** A node has shown a longer registry than ours. */
@@ -20,7 +18,7 @@ export interface FleetMetricsOptions {
 
 /** Registers them; every pair of state and reason that the readiness table knows is there, at zero. */
 export function promFleetMetrics(registers: Registry, options: FleetMetricsOptions): void {
-  const { store, clock } = options
+  const { store } = options
   const gauge = (name: string, help: string, labelNames: string[], read: (metric: Gauge) => void) =>
     new Gauge({
       ...{ name, help, labelNames, registers: [registers] },
@@ -47,9 +45,6 @@ export function promFleetMetrics(registers: Registry, options: FleetMetricsOptio
     for (const severity of ['error', 'warning'])
       metric.set({ severity }, store.health().problems.filter((problem) => problem.severity === severity).length)
   })
-  gauge('ppn_store_age_seconds', 'Time since the source last said something', [], (metric) =>
-    metric.set((clock.monotonic() - store.health().lastReadMs) / 1000),
-  )
   bit('ppn_store_unreadable', '1 while the source cannot be read: everything is held', () => {
     const { synced, unreadable } = store.health()
     return !synced || unreadable !== undefined
