@@ -5,7 +5,7 @@ import { CATEGORY, NAMES } from '../names.ts'
 import { OBJECT_RULES } from '../rules.ts'
 import { NAMESPACED, SPEC_SCHEMA } from '../v1alpha1/index.ts'
 import { COLUMNS } from './columns.ts'
-import { STATUS_SCHEMA } from './status.ts'
+import { STATUS_SCHEMA, UNSEEN_STATUS } from './status.ts'
 import { type StructuralSchema, structuralSchema } from './structural.ts'
 
 interface CelRule {
@@ -80,6 +80,7 @@ export function crd(kind: Kind) {
                 status: {
                   description: 'What telemetry showed, and the verdicts of the control plane.',
                   ...structuralSchema(STATUS_SCHEMA[kind]),
+                  default: UNSEEN_STATUS[kind],
                 },
               },
               'x-kubernetes-validations': OBJECT_RULES[kind].map(({ cel, message }) => ({ rule: cel, message })),

@@ -19,7 +19,12 @@ const condition = z.object({
 
 const common = {
   observedGeneration: count('Generation of the spec that this status speaks of.'),
-  conditions: z.array(condition).max(32).describe('Conditions; Ready, Reconciling and Stalled as kstatus reads them.'),
+  conditions: z
+    .array(condition)
+    .max(32)
+    .describe('Conditions; Ready, Reconciling and Stalled as kstatus reads them.')
+    // Each belongs to whoever applies it: another controller may add one of its own (example.com/Audited).
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
 }
 
 const peerPath = z.object({
@@ -114,3 +119,20 @@ export const STATUS_SCHEMA = {
       .optional(),
   }),
 } satisfies { [K in Kind]: z.ZodType<StatusOf[K]> }
+
+/** Of a status that no authority has written yet. Generations begin at 1. */
+export const UNSEEN_GENERATION = 0
+
+const unseen = { observedGeneration: UNSEEN_GENERATION, conditions: [] }
+
+/**
+ * What the API server shows before an authority has looked. Without it kstatus takes an object without conditions for
+ * done, and whoever waits for it goes on at once.
+ */
+export const UNSEEN_STATUS: StatusOf = {
+  Mesh: { ...unseen, nodes: 0, nodesReady: 0, term: 0, revision: 0 },
+  Node: unseen,
+  Pairing: { ...unseen, phase: 'Pending' },
+  ResourcePool: unseen,
+  Archive: { ...unseen, phase: 'Pending' },
+}

@@ -5,6 +5,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { holdAbstractLock } from '../../base/lock.ts'
 import { type Processes, runOk } from '../../base/processes.ts'
+import { KSTATUS, kstatusId } from './kstatus.ts'
 import { buildId, HERE, kubernetesVersion, linkerFlags, PROGRAMS, type Program } from './release.ts'
 
 /** Where Go unpacks itself when it is not on PATH (go.dev/doc/install). */
@@ -29,18 +30,46 @@ export interface BuildOptions {
   say(line: string): void
 }
 
+/** One Go module and what is built of it. */
+interface Module {
+  /** Names everything that its build depends on. */
+  id: string
+  /** Folder of its go.mod. */
+  cwd: string
+  /** For a person, what takes so long. */
+  of: string
+  /** Package by name of the program. */
+  programs: Readonly<Record<string, string>>
+  ldflags: string
+}
+
 /** Paths of the programs, built first when this machine has none of this release. Two at once build once. */
 export async function kubePrograms(options: BuildOptions): Promise<Programs> {
+  const version = kubernetesVersion()
+  const ldflags = linkerFlags(version)
+  const module: Module = { id: buildId(), cwd: HERE, of: `Kubernetes ${version}`, programs: PROGRAMS, ldflags }
+  return inFolder(await built(module, options))
+}
+
+/** Path of the program that says what kstatus makes of objects, built like those. */
+export async function kstatusProgram(options: BuildOptions): Promise<string> {
+  const programs = { kstatus: '.' }
+  const module: Module = { id: kstatusId(), cwd: KSTATUS, of: 'cli-utils', programs, ldflags: '-s -w' }
+  return join(await built(module, options), 'kstatus')
+}
+
+/** The folder with the module's programs. */
+async function built(module: Module, options: BuildOptions): Promise<string> {
   const cache = cacheFolder(options.env)
-  const folder = join(cache, buildId())
-  if (existsSync(folder)) return inFolder(folder)
+  const folder = join(cache, module.id)
+  if (existsSync(folder)) return folder
   const lock = await lockWhenFree(`ppn-kube-build ${folder}`, options.say)
   try {
-    if (!existsSync(folder)) await buildInto(cache, folder, options)
+    if (!existsSync(folder)) await buildInto(cache, folder, module, options)
   } finally {
     await lock.release()
   }
-  return inFolder(folder)
+  return folder
 }
 
 async function lockWhenFree(name: string, say: BuildOptions['say']) {
@@ -54,8 +83,8 @@ async function lockWhenFree(name: string, say: BuildOptions['say']) {
   }
 }
 
-async function buildInto(cache: string, folder: string, { processes, say, env = process.env }: BuildOptions) {
-  const version = kubernetesVersion()
+async function buildInto(cache: string, folder: string, module: Module, options: BuildOptions) {
+  const { processes, say, env = process.env } = options
   const making = `${folder}.${process.pid}`
   await rm(making, { recursive: true, force: true })
   await mkdir(making, { recursive: true })
@@ -65,14 +94,14 @@ async function buildInto(cache: string, folder: string, { processes, say, env = 
     CGO_ENABLED: '0',
     // The machine's Go, never one that go.mod would have it fetch.
     GOTOOLCHAIN: 'local',
-    GOCACHE: join(cache, 'go-build'),
+    GOCACHE: join(cache, `go-build-${module.id}`),
   }
   try {
-    for (const [name, pkg] of Object.entries(PROGRAMS)) {
+    for (const [name, pkg] of Object.entries(module.programs)) {
       const began = Date.now()
-      say(`building ${name} of Kubernetes ${version}; minutes, once a machine`)
-      const args = ['build', '-trimpath', '-ldflags', linkerFlags(version), '-o', join(making, name), pkg]
-      await runOk(processes, 'go', args, { cwd: HERE, env: goEnv, timeoutMs: BUILD_WITHIN_MS })
+      say(`building ${name} of ${module.of}; minutes, once a machine`)
+      const args = ['build', '-trimpath', '-ldflags', module.ldflags, '-o', join(making, name), pkg]
+      await runOk(processes, 'go', args, { cwd: module.cwd, env: goEnv, timeoutMs: BUILD_WITHIN_MS })
       say(`built ${name} in ${Math.round((Date.now() - began) / 1000)} s`)
     }
     await rename(making, folder)

@@ -1,12 +1,12 @@
 // `npm run kube -- VERB`: the API server of the tests, for a person. docs/kubernetes.md.
 import { spawn } from 'node:child_process'
 import { systemProcesses } from '../../base/processes.ts'
-import { kubePrograms } from './build.ts'
+import { kstatusProgram, kubePrograms } from './build.ts'
 import { startCluster } from './cluster.ts'
 
 const USAGE = `usage: npm run kube -- VERB
 
-  build              kube-apiserver, kubectl and etcd at the release of hack/kube/go.mod, once a machine
+  build              kube-apiserver, kubectl and etcd at the release of hack/kube/go.mod, and kstatus, once a machine
   up [CMD ...]       an empty cluster on loopback with ppn's CRDs; CMD runs with its KUBECONFIG and kubectl on PATH,
                      by default $SHELL; the cluster ends with it
   path               where the programs are
@@ -39,8 +39,9 @@ async function up(command: string[]): Promise<number> {
 const [verb, ...rest] = process.argv.slice(2)
 if (verb === 'up') process.exitCode = await up(rest)
 else if (verb === 'build' || verb === 'path') {
-  const programs = await kubePrograms({ processes: systemProcesses(), say })
-  for (const program of Object.values(programs)) process.stdout.write(`${program}\n`)
+  const options = { processes: systemProcesses(), say }
+  const programs = [...Object.values(await kubePrograms(options)), await kstatusProgram(options)]
+  for (const program of programs) process.stdout.write(`${program}\n`)
 } else {
   process.stderr.write(USAGE)
   process.exitCode = 64 // EX_USAGE of sysexits(3)

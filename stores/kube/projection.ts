@@ -1,5 +1,6 @@
 // From what the API server holds to what a store hands out: parsed, and without what nobody here reads.
 import { isDeepStrictEqual } from 'node:util'
+import { UNSEEN_GENERATION } from '../../api/crd/status.ts'
 import type { Issue } from '../../api/issues.ts'
 import { API_VERSION, type Kind, keyOf, type ObjectKey, type ObjectMeta } from '../../api/meta.ts'
 import { parseObject } from '../../api/parse.ts'
@@ -38,6 +39,23 @@ function metadataOf({ metadata }: RawObject): ObjectMeta {
   }
 }
 
+interface RawStatus {
+  observedGeneration?: number
+  conditions?: { type: string }[]
+}
+
+/**
+ * What an authority wrote: not the CRD's default, and not the conditions of others, whose types have a domain
+ * (`example.com/Audited`), as Kubernetes' conventions want it.
+ */
+function statusOf(raw: unknown): unknown {
+  if (typeof raw !== 'object' || raw === null) return undefined
+  const { observedGeneration, conditions } = raw as RawStatus
+  if (observedGeneration === UNSEEN_GENERATION) return undefined
+  if (!Array.isArray(conditions)) return raw
+  return { ...raw, conditions: conditions.filter(({ type }) => !type.includes('/')) }
+}
+
 /** Throws a ZodError on what is no object of the API at all. */
 export function project(kind: Kind, plain: unknown): Projected {
   const raw = rawObject.parse(plain)
@@ -52,7 +70,7 @@ export function project(kind: Kind, plain: unknown): Projected {
     key: keyOf(kind, name, namespace),
     revision: revisionOf(metadata.resourceVersion),
     metadata,
-    status: raw.status,
+    status: statusOf(raw.status),
     ...(read.type === 'object' && { spec: read.draft.spec }),
     issues: read.type === 'invalid' ? read.issues : [],
   }
