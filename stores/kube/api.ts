@@ -8,6 +8,11 @@ export interface KubeRequest {
   /** Of a PATCH: which kind of patch. */
   contentType?: string
   signal?: AbortSignal
+  /**
+   * How long to wait for the answer, 30 s by default. When it does not come in time, all that was silent as long is cut
+   * off with it: for questions that are asked often and cost the server nothing.
+   */
+  withinMs?: number
 }
 
 export interface KubeAnswer {

@@ -3,7 +3,7 @@
 /** First wait; doubles with every failure in a row. */
 const FIRST_MS = 200
 /** A server that is back is found within this: changes made meanwhile count within 10 s of its return. */
-const LONGEST_MS = 5_000
+const LONGEST_MS = 4_000
 /** A server may ask for more patience than that, but not for the afternoon. */
 const LONGEST_ASKED_MS = 60_000
 

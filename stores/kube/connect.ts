@@ -7,6 +7,7 @@ import { StringDecoder } from 'node:string_decoder'
 import type { Clock } from '../../base/clock.ts'
 import { PpnError } from '../../base/errors.ts'
 import type { KubeAnswer, KubeApi, KubeRequest, WatchListener } from './api.ts'
+import { type Exchange, exchanges } from './exchanges.ts'
 
 /** Our own patience; the server gives up after 60 s. */
 const ANSWER_WITHIN_MS = 30_000
@@ -47,6 +48,7 @@ export async function connectKube(options: ConnectOptions): Promise<Connection> 
   const base = new URL(cluster.server)
   const plain = base.protocol === 'http:'
   let pool: http.Agent | undefined
+  const open = exchanges(options.clock)
 
   /** Headers anew for each request: tokens are renewed in files and by plugins. */
   const credentials = async (): Promise<https.RequestOptions> => {
@@ -99,10 +101,11 @@ export async function connectKube(options: ConnectOptions): Promise<Connection> 
       outgoing.end(payload)
     })
   }
-  const answerOf = async (response: http.IncomingMessage): Promise<KubeAnswer> => {
+  const answerOf = async (response: http.IncomingMessage, exchange: Exchange): Promise<KubeAnswer> => {
     const parts: Buffer[] = []
     let bytes = 0
     for await (const part of response as AsyncIterable<Buffer>) {
+      exchange.heard()
       bytes += part.length
       if (bytes > MOST_BYTES) throw new PpnError('KubeAnswerTooLong', { limit: MOST_BYTES })
       parts.push(part)
@@ -114,24 +117,40 @@ export async function connectKube(options: ConnectOptions): Promise<Connection> 
     server: cluster.server,
     close: () => pool?.destroy(),
     async request(request) {
+      const { withinMs = ANSWER_WITHIN_MS } = request
+      const sentMs = options.clock.monotonic()
       const late = new AbortController()
-      const why = new PpnError('KubeTimedOut', { server: cluster.server, ms: ANSWER_WITHIN_MS })
-      const timer = options.clock.after(ANSWER_WITHIN_MS, () => late.abort(why))
+      const exchange = open.begin((why) => late.abort(why))
+      const timer = options.clock.after(withinMs, () => {
+        const why = new PpnError('KubeTimedOut', { server: cluster.server, ms: withinMs })
+        late.abort(why)
+        open.distrust(sentMs, why)
+      })
       try {
         const signal = request.signal ? AbortSignal.any([request.signal, late.signal]) : late.signal
-        return await answerOf(await send(request, signal))
+        return await answerOf(await send(request, signal), exchange)
       } catch (error) {
-        throw late.signal.aborted ? why : error
+        throw late.signal.aborted ? late.signal.reason : error
       } finally {
         timer.cancel()
+        exchange.end()
       }
     },
     async watch(path, on, signal) {
-      const response = await send({ method: 'GET', path }, signal)
-      if (response.statusCode !== 200) return answerOf(response)
-      on.open()
-      await readLines(response, on)
-      return { ...head(response), body: {} }
+      const dead = new AbortController()
+      const exchange = open.begin((why) => dead.abort(why))
+      try {
+        const response = await send({ method: 'GET', path }, AbortSignal.any([signal, dead.signal]))
+        exchange.heard()
+        if (response.statusCode !== 200) return await answerOf(response, exchange)
+        on.open()
+        await readLines(response, on, exchange)
+        return { ...head(response), body: {} }
+      } catch (error) {
+        throw dead.signal.aborted ? dead.signal.reason : error
+      } finally {
+        exchange.end()
+      }
     },
   }
 }
@@ -151,10 +170,11 @@ function jsonOf(text: string): Record<string, unknown> {
   return text === '' ? {} : { message: text.slice(0, 500) }
 }
 
-async function readLines(response: http.IncomingMessage, on: WatchListener): Promise<void> {
+async function readLines(response: http.IncomingMessage, on: WatchListener, exchange: Exchange): Promise<void> {
   const decoder = new StringDecoder('utf8')
   let rest = ''
   for await (const part of response as AsyncIterable<Buffer>) {
+    exchange.heard()
     const lines = (rest + decoder.write(part)).split('\n')
     rest = lines.pop() ?? ''
     for (const line of lines) if (line !== '') on.event(JSON.parse(line))

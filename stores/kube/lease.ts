@@ -14,6 +14,8 @@ export const LEASE_MS = 15_000
 /** A leader that has not renewed for this long leads no more. */
 export const RENEW_WITHIN_MS = 10_000
 export const RETRY_MS = 2_000
+/** A leader has time for a second try (client-go: half of the time to renew). */
+const ANSWER_WITHIN_MS = RENEW_WITHIN_MS / 2
 
 export interface LeaseOptions {
   api: KubeApi
@@ -24,6 +26,8 @@ export interface LeaseOptions {
   clock: Clock
   random01(): number
   log: Logger
+  /** Called with who holds the Lease, each time it is seen. */
+  onHolder?(identity: string | undefined): void
 }
 
 export interface Leadership {
@@ -62,10 +66,11 @@ export async function lead(options: LeaseOptions, signal: AbortSignal): Promise<
     const now = lease.parse(body)
     if (seen?.lease.metadata.resourceVersion !== now.metadata.resourceVersion)
       seen = { lease: now, sinceMs: clock.monotonic() }
+    options.onHolder?.(now.spec.holderIdentity || undefined)
     return now
   }
   const read = async (): Promise<Lease | undefined> => {
-    const answer = await api.request({ method: 'GET', path })
+    const answer = await api.request({ method: 'GET', path, withinMs: ANSWER_WITHIN_MS })
     if (answer.status === 404) return undefined
     if (answer.status !== 200) throw new Error(statusText(answer))
     return observe(answer)
@@ -87,7 +92,9 @@ export async function lead(options: LeaseOptions, signal: AbortSignal): Promise<
     const metadata = { name, namespace, ...(before && { resourceVersion: before.metadata.resourceVersion }) }
     const body = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata, spec }
     const answer = await api.request(
-      before ? { method: 'PUT', path, body } : { method: 'POST', path: collection, body },
+      before
+        ? { method: 'PUT', path, body, withinMs: ANSWER_WITHIN_MS }
+        : { method: 'POST', path: collection, body, withinMs: ANSWER_WITHIN_MS },
     )
     if (answer.status === 409 || answer.status === 404) return undefined
     if (answer.status !== 200 && answer.status !== 201) throw new Error(statusText(answer))

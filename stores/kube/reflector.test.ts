@@ -117,7 +117,7 @@ test('waits grow with failures in a row, never beyond 5 s; Retry-After is the le
     }
     waits.push(waited)
   }
-  expect(waits).toEqual([150, 300, 600, 1200, 2400, 3750, 3750, 3750])
+  expect(waits).toEqual([150, 300, 600, 1200, 2400, 3000, 3000, 3000])
   r.api.answer(answer(429, { retryAfterS: 20 }))
   await r.clock.settle()
   const asked = r.api.asked().length
