@@ -1,5 +1,5 @@
-// Law 12: a person can stop everything that goes out. The brake is a file; its presence is the brake, its text the
-// reason. Set is what an unreadable brake is, too.
+// Law 12: a person can stop everything that goes out. The brake is a file, or an annotation on a cluster; its presence is
+// the brake, its text the reason. Set is what an unreadable brake is, too.
 import type { Clock, Timer } from '../base/clock.ts'
 import type { Files } from '../base/files.ts'
 
@@ -9,7 +9,11 @@ export const BRAKE_MAX_AGE_MS = 5_000
 /** How often `watch` looks, so that lifting the brake is noticed while nothing wants to go out. */
 const BRAKE_POLL_MS = 2_000
 
-interface BrakeState {
+/** What a brake that gives no reason says. */
+const NO_REASON = 'no reason given'
+const REASON_LENGTH = 256
+
+export interface BrakeState {
   set: boolean
   reason?: string
 }
@@ -30,23 +34,43 @@ export interface Brake {
   subscribe(listener: (state: BrakeState) => void): () => void
 }
 
-export function fileBrake(options: { files: Files; clock: Clock }): Brake {
-  const { files, clock } = options
+/** Where the brake is: a reading, and how a person changes it. */
+export interface BrakeSource {
+  /** The reason as it stands there now; undefined: not set. Rejects when it cannot be read. */
+  look(): Promise<string | undefined>
+  set(reason: string): Promise<void>
+  release(): Promise<void>
+}
+
+export const brakeFile = (files: Files): BrakeSource => ({
+  async look() {
+    const bytes = await files.read(BRAKE_FILE)
+    return bytes && new TextDecoder().decode(bytes)
+  },
+  set: (reason) => files.write(BRAKE_FILE, Buffer.from(`${reason}\n`)),
+  release: () => files.remove(BRAKE_FILE),
+})
+
+export const fileBrake = ({ files, clock }: { files: Files; clock: Clock }): Brake =>
+  brakeAt({ source: brakeFile(files), clock })
+
+export function brakeAt(options: { source: Pick<BrakeSource, 'look'>; clock: Clock }): Brake {
+  const { source, clock } = options
   const listeners = new Set<(state: BrakeState) => void>()
   let last: BrakeState = { set: true, reason: 'not read yet' }
   let readAtMs = Number.NEGATIVE_INFINITY
 
   const look = async (): Promise<BrakeState> => {
     try {
-      const bytes = await files.read(BRAKE_FILE)
-      if (bytes === undefined) return { set: false }
-      return { set: true, reason: new TextDecoder().decode(bytes).trim().slice(0, 256) || 'no reason given' }
+      const text = await source.look()
+      if (text === undefined) return { set: false }
+      return { set: true, reason: text.trim().slice(0, REASON_LENGTH) || NO_REASON }
     } catch (error) {
       return { set: true, reason: `the brake cannot be read: ${(error as Error).message}` }
     }
   }
   const read = async (): Promise<BrakeState> => {
-    // The age counts from the beginning of the reading: the file may change while it is read.
+    // The age counts from the beginning of the reading: the source may change while it is read.
     const startedMs = clock.monotonic()
     const state = await look()
     // A slow reading that ends after a later one is the older news.

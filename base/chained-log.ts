@@ -89,7 +89,6 @@ interface Scan {
   unended: boolean
 }
 
-const START: ChainHead = { count: 0, hash: '0'.repeat(64) }
 const NEWLINE = 0x0a
 const NEWLINE_BYTES = Uint8Array.of(NEWLINE)
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
@@ -120,7 +119,7 @@ function wasChanged(bytes: Uint8Array): boolean {
   }
 }
 
-const emptyScan = ({ after = START }: ChainedLogOptions): Scan => ({
+const emptyScan = ({ after = CHAIN_START }: ChainedLogOptions): Scan => ({
   head: after,
   lines: [],
   torn: [],
@@ -130,7 +129,7 @@ const emptyScan = ({ after = START }: ChainedLogOptions): Scan => ({
 
 /** Fills `result` as far as the file holds. Throws ChainBroken at the first line that does not. */
 function scan(file: Uint8Array, name: string, options: ChainedLogOptions, result = emptyScan(options)): Scan {
-  const { verify, after = START } = options
+  const { verify, after = CHAIN_START } = options
   const hashes = new Map([[after.count, after.hash]])
   /** Where the bytes begin that no good line has claimed. */
   let looseFrom = 0
@@ -206,12 +205,38 @@ export async function verifyChain(files: Pick<Files, 'read'>, name: string, opti
   return scan((await files.read(name)) ?? new Uint8Array(), name, options).head
 }
 
+/** The lines that go on from `head`, each ended by a newline, and the head after them. */
+export function chainLines(
+  head: ChainHead,
+  bodies: readonly Pick<Line, 'entry' | 'torn'>[],
+  sign?: ChainedLogOptions['sign'],
+): { bytes: Uint8Array; head: ChainHead } {
+  let next = head
+  const bytes: Uint8Array[] = []
+  for (const body of bodies) {
+    const numbered = { ...body, n: next.count + 1, prev: next.hash }
+    const unsigned = canonicalBytes(numbered)
+    const hash = sha256(unsigned)
+    const signature = sign && Buffer.from(sign(unsigned)).toString('base64')
+    bytes.push(canonicalBytes({ ...numbered, hash, ...(signature !== undefined && { signature }) }), NEWLINE_BYTES)
+    next = { count: numbered.n, hash }
+  }
+  return { bytes: Buffer.concat(bytes), head: next }
+}
+
+/** The lines of `entries` as they are hashed: what is undefined is not there. */
+export const bodiesOf = (entries: readonly object[]): { entry: Record<string, unknown> }[] =>
+  entries.map((entry) => ({ entry: withoutUndefined(entry) as Record<string, unknown> }))
+
+/** The head of a chain that has no line yet. */
+export const CHAIN_START: ChainHead = { count: 0, hash: '0'.repeat(64) }
+
 /**
  * Opens or begins the log, verifying all of it (ChainBroken when it does not hold). An incomplete last line, which
  * only a crash leaves and nobody was told of, is sealed by a `torn` line: no byte is ever cut.
  */
 export async function openChainedLog(files: Files, name: string, options: ChainedLogOptions = {}): Promise<ChainedLog> {
-  let head = options.after ?? START
+  let head = options.after ?? CHAIN_START
   /** After a failed write the file may hold part of a line: it is read again before the next one. */
   let stale = true
   let tail: Promise<unknown> = Promise.resolve()
@@ -219,20 +244,11 @@ export async function openChainedLog(files: Files, name: string, options: Chaine
   const read = async () => scan((await files.read(name)) ?? new Uint8Array(), name, options)
 
   const write = async (bodies: readonly Pick<Line, 'entry' | 'torn'>[], lead: string): Promise<void> => {
-    let next = head
-    const bytes: Uint8Array[] = [Buffer.from(lead)]
-    for (const body of bodies) {
-      const numbered = { ...body, n: next.count + 1, prev: next.hash }
-      const unsigned = canonicalBytes(numbered)
-      const hash = sha256(unsigned)
-      const signature = options.sign && Buffer.from(options.sign(unsigned)).toString('base64')
-      bytes.push(canonicalBytes({ ...numbered, hash, ...(signature !== undefined && { signature }) }), NEWLINE_BYTES)
-      next = { count: numbered.n, hash }
-    }
+    const made = chainLines(head, bodies, options.sign)
     stale = true
-    await files.append(name, Buffer.concat(bytes))
+    await files.append(name, Buffer.concat([Buffer.from(lead), made.bytes]))
     stale = false
-    head = next
+    head = made.head
   }
 
   const refresh = async (): Promise<void> => {
@@ -244,7 +260,7 @@ export async function openChainedLog(files: Files, name: string, options: Chaine
   }
 
   const appendAll = (entries: readonly object[]): Promise<ChainHead> => {
-    const bodies = entries.map((entry) => ({ entry: withoutUndefined(entry) as Record<string, unknown> }))
+    const bodies = bodiesOf(entries)
     const run = tail.then(async () => {
       if (stale) await refresh()
       if (bodies.length > 0) await write(bodies, '')

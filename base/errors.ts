@@ -123,6 +123,30 @@ export const ERRORS = {
     message: 'the state folder holds facts but no keys/authority',
     hint: 'restore a backup with `ppn restore`; new keys would not be obeyed by any node',
   },
+  KeysNotMounted: {
+    message: 'there is no key file in {folder}',
+    hint: 'make one once: `ppn keys new --secret ppn-authority-keys --operator-out FILE | kubectl create -f -`, and mount it there',
+  },
+  KeysReadOnly: {
+    message: '{name} lies with the keys in a mounted Secret, which the authority does not change',
+    hint: 'make the Secret anew with what `ppn keys` or `ppn operator` prints, then restart',
+  },
+  NotLeading: {
+    message: 'this replica does not lead',
+    hint: 'ask the leader: `kubectl -n ppn-system get lease ppn-authority` names it',
+  },
+  StandingBy: {
+    message: 'this replica stands by; {holder} leads',
+    hint: 'ask the leader, e.g. with kubectl exec into that pod',
+  },
+  LeadershipLost: {
+    message: 'this replica leads no more: {why}',
+    hint: 'it is to be started again, and then stands by',
+  },
+  NotOnCluster: {
+    message: '{what} is not for an authority on a cluster',
+    hint: 'docs/kubernetes.md says what takes its place',
+  },
   KeysUnreadable: {
     message: 'keys/{file}: {why}',
     hint: 'restore a backup with `ppn restore`; nothing was replaced',
@@ -150,6 +174,42 @@ export const ERRORS = {
   RestoreIncomplete: {
     message: 'an earlier restore into this state folder did not finish',
     hint: 'empty the folder and restore again',
+  },
+  AuthorityMoved: {
+    message: 'this authority has moved to {peer}; nothing starts here',
+    hint: 'run it there; the way back is `ppn migrate` in the other direction (docs/migrate.md)',
+  },
+  MoveUnfinished: {
+    message: 'a move between here and {peer} was begun and is not finished: no authority may start',
+    hint: 'run the same `ppn migrate` again, or call it off with --cancel (docs/migrate.md)',
+  },
+  MoveElsewhere: {
+    message: 'a move to {peer} was begun; {place} is another place',
+    hint: 'finish that move, or call it off with `ppn migrate --cancel`',
+  },
+  PlaceTaken: {
+    message: '{place} holds an authority already: {what}',
+    hint: 'one place, one authority: choose an empty state folder, or a namespace of its own',
+  },
+  MigrateRefused: {
+    message: 'not moved: {what}',
+    hint: 'mend it, then run `ppn migrate` again; nothing is lost by trying',
+  },
+  NoMoveToCancel: {
+    message: 'no unfinished move leaves {place}',
+    hint: 'a finished one is undone by `ppn migrate` in the other direction',
+  },
+  LeaseHeld: {
+    message: 'an authority leads there: the Lease {lease} is held by {holder}',
+    hint: 'stop it first: `kubectl -n NAMESPACE scale deployment/ppn-authority --replicas=0`',
+  },
+  LeaseLost: {
+    message: 'the Lease was lost in the middle of a move',
+    hint: 'run the same `ppn migrate` again: it goes on where it was',
+  },
+  MarkUnreadable: {
+    message: '{name}, which says where this authority is at home, cannot be read',
+    hint: 'find out who changed it; while it is there and unreadable, nothing starts here',
   },
   NothingWanted: {
     message: 'no bundle is wanted for {node}',
@@ -292,6 +352,14 @@ export const ERRORS = {
   KubeConfigUnusable: {
     message: 'the kubeconfig cannot be used: {why}',
     hint: 'try `kubectl get --raw /readyz` with the same KUBECONFIG',
+  },
+  NoMeshToBrake: {
+    message: 'there is no Mesh object that could carry the brake',
+    hint: 'apply a Mesh named default, or stop the authority: `kubectl scale deployment/ppn-authority --replicas=0`',
+  },
+  KubeUnreadable: {
+    message: 'the API server does not show {what}: {why}',
+    hint: 'for 403 and 404, compare roles and CRDs in force with manifests/base',
   },
   KubeTimedOut: { message: '{server} did not answer within {ms} ms', hint: 'it is tried again' },
   KubeAnswerTooLong: { message: 'an answer of the API server is over the limit of {limit} bytes', hint: 'see its log' },

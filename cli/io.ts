@@ -17,6 +17,8 @@ export interface Io {
   signal: AbortSignal
   /** From now on SIGHUP calls this, and asks nobody to stop: what a service reads its configuration again at. */
   onHangup(listener: () => void): void
+  /** Ends the process without waiting for anything: what it had under way must not be finished. */
+  exitNow(code: number): void
   /** All of standard input. */
   stdin(): Promise<string>
   /** A file, or `-` for standard input. */
@@ -43,6 +45,7 @@ export function processIo(signal: AbortSignal, onHangup: Io['onHangup']): Io {
     clock: systemClock(),
     signal,
     onHangup,
+    exitNow: (code) => process.exit(code),
     stdin: readStdin,
     read: (path) => (path === '-' ? readStdin() : readFile(path, 'utf8')),
   }

@@ -23,6 +23,7 @@ function recordingIo() {
     clock: virtualClock(),
     signal: new AbortController().signal,
     onHangup: () => {},
+    exitNow: () => {},
     stdin: async () => '',
     read: async () => '',
   }
@@ -67,6 +68,7 @@ test('there is every verb', () => {
     'holds',
     'join',
     'keys',
+    'keys new',
     'keys rotate',
     'node bundle',
     'node leave',

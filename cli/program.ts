@@ -51,15 +51,32 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
 
   program
     .command('authority')
-    .description('run the authority as its service does (docs/install.md)')
+    .description('run the authority as its service does (docs/install.md), or as a pod does (docs/kubernetes.md)')
     .option('--fleet <dir>', 'the folder that declares the fleet', '/etc/ppn/fleet')
-    .option('--state <dir>', 'its state folder', '/var/lib/ppn-authority')
-    .option('--metrics-port <port>', 'port on 127.0.0.1 for /metrics, /healthz and /readyz', '9180')
+    .option('--state <dir>', 'its state folder (default: /var/lib/ppn-authority; on a cluster /run/ppn-authority)')
+    .option('--metrics-port <port>', 'port for /metrics, /healthz and /readyz', '9180')
+    .option('--metrics-address <address>', 'where that port is opened', '127.0.0.1')
     .option('--pairing-address <address>', 'where machines call to join', '::')
     .option(...BEACON, collect)
-    .action(async (options) =>
-      done(await (await import('./verbs/authority.ts')).authority(io, { ...program.opts(), ...options })),
+    .option('--cluster', 'the fleet is declared in a Kubernetes cluster; the options below are for it alone')
+    .option(
+      '--kubeconfig <file>',
+      'how it is reached (default: as kubectl finds one, or the service account of the pod)',
     )
+    .option('--context <name>', 'a context of the kubeconfig other than its current one')
+    .option('--namespace <namespace>', 'of records, registry and Lease', 'ppn-system')
+    .option('--node <name>', 'the authority node that this replica runs on (default: the first of the Mesh)')
+    .option('--keys <dir>', 'the mounted Secret of ppn keys new', '/etc/ppn/keys')
+    .option('--identity <name>', 'in the Lease; never of two processes at a time (default: one that nobody else has)')
+    .option('--audit <file>', 'where lines of the audit are appended (default: standard output)')
+    .option('--loopback', 'mesh addresses are those of 127.0.0.0/8 here: for agents simulated on this machine')
+    .action(async (given) => {
+      const options = { ...program.opts(), ...given }
+      const code = given.cluster
+        ? await (await import('./verbs/authority-cluster.ts')).authorityOnCluster(io, options)
+        : await (await import('./verbs/authority.ts')).authority(io, options)
+      done(code)
+    })
 
   program
     .command('doctor')
@@ -187,6 +204,15 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .option(...STATE)
     .addOption(output('text', 'json'))
     .action(async (options) => done(await (await import('./verbs/keys.ts')).keys(io, options)))
+  keys
+    .command('new')
+    .description('keys of an authority on a cluster, printed as a Secret for kubectl create -f -')
+    .requiredOption('--secret <name>', 'name of the Secret')
+    .option('--namespace <namespace>', 'of the Secret', 'ppn-system')
+    .option('--operator-out <file>', 'a new file for the operator key that is made with them, sealed')
+    .option('--operator-public <key>', 'public half of an operator key that you have, base64')
+    .option('--passphrase-file <file>', 'instead of $PPN_PASSPHRASE or the prompt')
+    .action(async (options) => done(await (await import('./verbs/keys-new.ts')).keysNew(io, options)))
   keys
     .command('rotate')
     .description('give nodes other command and WireGuard keys, one node after the other, hubs last')

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 /** The file in the state folder that says where the socket is. */
 export const POINTER = 'admin.path'
@@ -11,6 +11,9 @@ export const SERVICE = {
   state: '/var/lib/ppn-authority',
   socket: '/run/ppn-authority/admin.sock',
 } as const
+
+/** The folder of that socket; in a pod, an empty volume. */
+export const SERVICE_RUNTIME = dirname(SERVICE.socket)
 
 /** sun_path holds 108 bytes with the closing zero (unix(7)). */
 const SUN_PATH_BYTES = 107

@@ -20,7 +20,7 @@ import {
   x25519PublicKey,
 } from '../../protocol/keys.ts'
 
-const AUTHORITY_FILE = 'authority'
+export const AUTHORITY_FILE = 'authority'
 export const OPERATOR_FILE = 'operator.secret'
 export const OPERATOR_PUBLIC_FILE = 'operator.public'
 const FORMER_KEPT = 16
@@ -143,7 +143,7 @@ export interface FleetIdentity {
 }
 
 /** Keys and id that nobody had before, in place of whatever is there: only with a document of the operator key. */
-export async function makeKeys(files: Files, random: RandomBytes, fleet: FleetIdentity): Promise<Keys> {
+export async function makeKeys(files: Pick<Files, 'write'>, random: RandomBytes, fleet: FleetIdentity): Promise<Keys> {
   return writeKeys(files, {
     ...fleet,
     authorityId: randomId(random),
@@ -153,7 +153,7 @@ export async function makeKeys(files: Files, random: RandomBytes, fleet: FleetId
 }
 
 async function writeKeys(
-  files: Files,
+  files: Pick<Files, 'write'>,
   keys: FleetIdentity & { authorityId: AuthorityId; command: KeyPair; signing: KeyPair },
 ): Promise<Keys> {
   const { command, signing, formerSigning } = keys
@@ -180,7 +180,7 @@ export async function takeOperatorKey(files: Files, keys: Keys, operatorPublicKe
 }
 
 /** The keys that are there. Throws KeysMissing, KeysUnreadable. */
-export async function readKeys(files: Files): Promise<Keys> {
+export async function readKeys(files: Pick<Files, 'read'>): Promise<Keys> {
   const bytes = await files.read(AUTHORITY_FILE)
   if (!bytes) throw new PpnError('KeysMissing')
   return decode(bytes)

@@ -4,10 +4,8 @@ import { keyOf } from '../../api/meta.ts'
 import { dialHost, parseHostPort } from '../../base/dial.ts'
 import { PpnError } from '../../base/errors.ts'
 import { openSegmentedLog } from '../../base/segmented-log.ts'
-import { authorityNodeNames } from '../../controllers/bundle/members.ts'
 import { buildControllers, type Controllers } from '../../controllers/index.ts'
 import { effectiveMesh } from '../../controllers/mesh/effective.ts'
-import { type Departure, rememberSevered, severedRecord } from '../../controllers/node/severed.ts'
 import type { World } from '../../controllers/ports/world.ts'
 import { createManager, type Manager } from '../../controllers/runtime/manager.ts'
 import type { SequenceMark, Term } from '../../protocol/ids.ts'
@@ -35,9 +33,11 @@ import { lastConnected } from '../term/last-connected.ts'
 import { recordedTerm } from '../term/raise.ts'
 import { readRestore } from '../term/restore.ts'
 import { resumeRestore, takeClaims } from './claims.ts'
+import { departures } from './departures.ts'
 import { promFleetMetrics } from './fleet-metrics.ts'
 import { lateCommands, lateFleet } from './late.ts'
 import type { AuthorityOptions } from './options.ts'
+import { placesOf } from './place.ts'
 import { auditedEvents, auditProblems } from './refusals.ts'
 import { promRuntimeMetrics } from './runtime-metrics.ts'
 import { type Serving, startServing } from './serving.ts'
@@ -60,7 +60,7 @@ export interface Authority {
    * CommandHeld; then nothing has begun.
    */
   leave(node: string): Promise<void>
-  /** Where it speaks from; empty while its node has no address. */
+  /** Where an authority of this mesh may speak from; empty while no such node has an address. */
   addresses(): string[]
   /** Waits for what is under way, writes what waits. The fleet runs on. */
   stop(): Promise<void>
@@ -74,7 +74,8 @@ const endOfReign = (term: Term): SequenceMark => ({ term, sequence: 0xffff_ffff 
 
 /**
  * Starts everything and the store. Resolves when the store is in; serving begins as soon as the authority's node has
- * an address. Rejects when keys, registry or audit cannot be read: nothing is made up in their place.
+ * an address. Rejects when keys, registry or audit cannot be read: nothing is made up in their place; and where the
+ * authority has moved away (AuthorityMoved, MoveUnfinished).
  */
 export async function startAuthority(options: AuthorityOptions, signal: AbortSignal): Promise<Authority> {
   const { store, files, transport, clock, random, log } = options
@@ -93,8 +94,11 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
   const registry = await openRegistry({ files, clock, random, signing, formerSigning })
   const documents = await readDocuments(files.sub('keys'))
   await takeOffice(files, store.records, registry, ownReplacement(documents, keys.keys))
-  const audit = auditTo({ log: await openSegmentedLog(files, AUDIT_FILE), clock, logger: log })
-  const brake = fileBrake({ files, clock })
+  const audit = auditTo({
+    log: options.auditLog ?? (await openSegmentedLog(files, AUDIT_FILE)),
+    ...{ clock, logger: log },
+  })
+  const brake = options.brake ?? fileBrake({ files, clock })
   await brake.read()
   brake.watch(running)
   const metrics = options.metrics ? promMetrics(options.metrics) : noMetrics
@@ -210,27 +214,13 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
   const controllers = buildControllers(world, manager.enqueue)
   for (const spec of controllers.specs) manager.add(spec)
 
-  const place = () => {
-    const mesh = effectiveMesh(world)
-    const [first] = authorityNodeNames(mesh.spec.authorityNodes, controllers.world.membership().hubs)
-    const entry = first === undefined ? undefined : roster.get(first)
-    return entry && { address: entry.address, ports: mesh.spec.ports }
-  }
-  const rememberDeparture = async (node: string, how: Departure): Promise<void> => {
-    const uid = store.get('Node', node)?.metadata.uid
-    const enrolmentId = registry.of(node)?.enrolmentId
-    if (uid === undefined || enrolmentId === undefined) return
-    await rememberSevered(store.records, uid, { atMs: clock.now(), how, enrolmentId })
-  }
-  const forgetDeparture = async (node: string): Promise<void> => {
-    const key = severedRecord(store.get('Node', node)?.metadata.uid ?? '')
-    const record = store.records.get(key)
-    if (record) await store.records.delete(key, record.version)
-  }
+  const places = placesOf(controllers, roster, options.node)
+  const place = places.own
+  const leaving = departures(store, registry, clock)
   let serving: Serving | undefined
   if (options.metrics)
     promFleetMetrics(options.metrics, {
-      ...{ store, clock },
+      store,
       serving: () => serving?.downlink() !== undefined,
       registryBehind: () => registry.behind() !== undefined,
     })
@@ -257,6 +247,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
       clock,
       log,
       place,
+      missing: places.missing,
       downlink: {
         transport,
         clock,
@@ -274,7 +265,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
         listenMs: options.listenMs,
         versions: options.versions?.telemetry,
         async noteSever(node) {
-          await rememberDeparture(node, 'severed')
+          await leaving.remember(node, 'severed')
           controllers.world.wake(keyOf('Node', node), 'severed')
         },
         heardUnder: rotation.heardUnder,
@@ -347,15 +338,15 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     brake,
     audit,
     serving,
-    addresses: () => [place()?.address ?? []].flat(),
+    addresses: places.all,
     async leave(node) {
       const { commands: sender } = serving?.downlink() ?? {}
       if (!sender) throw new PpnError('NotServing', { why: serving?.reason() ?? 'just starting' })
-      await rememberDeparture(node, 'left')
+      await leaving.remember(node, 'left')
       try {
         await sender.sever(node)
       } catch (error) {
-        await forgetDeparture(node)
+        await leaving.forget(node)
         throw error
       }
     },

@@ -2,14 +2,14 @@
 import { KINDS, keyOf, type ObjectKey, parseKey } from '../../api/meta.ts'
 import type { AnyObject } from '../../api/v1alpha1/index.ts'
 import { PpnError } from '../../base/errors.ts'
-import type { Files } from '../../base/files.ts'
+import type { Store } from '../../controllers/ports/store.ts'
 import type { RunRecord } from '../../controllers/runtime/history.ts'
 import { armorBundle } from '../../protocol/bundle/armor.ts'
 import { fingerprint, toBase64 } from '../../protocol/keys.ts'
 import type { EventLog } from '../../stores/sqlite/event-log.ts'
 import type { History } from '../../stores/sqlite/history.ts'
 import type { AdminBackend, AdminEvent, AdminWatchEvent } from '../admin/backend.ts'
-import { BRAKE_FILE } from '../brake.ts'
+import type { BrakeSource } from '../brake.ts'
 import { makeCard } from '../keys/fleet-card.ts'
 import { OPERATOR_FILE } from '../keys/keys.ts'
 import type { Authority } from './authority.ts'
@@ -19,7 +19,7 @@ export interface BackendOptions {
   authority: Authority
   events: Pick<EventLog, 'list'>
   history: Pick<History, 'list'>
-  files: Files
+  brakeSource: BrakeSource
   version: string
   /** Resolved paths. */
   fleet: string
@@ -35,6 +35,16 @@ function nodeOf(object: AnyObject): string | undefined {
   return undefined
 }
 
+/** What `ppn get` shows. */
+export const objectsOf = (
+  store: Pick<Store, 'list'>,
+  { kind, namespace, name }: Parameters<AdminBackend['objects']>[0],
+): AnyObject[] =>
+  (kind ? [kind] : KINDS)
+    .flatMap((k) => store.list(k) as AnyObject[])
+    .filter((o) => name === undefined || o.metadata.name === name)
+    .filter((o) => namespace === undefined || o.metadata.namespace === undefined || o.metadata.namespace === namespace)
+
 /** How a verb is told which object. */
 function argumentsOf(key: ObjectKey): string {
   const { kind, name, namespace } = parseKey(key)
@@ -42,7 +52,7 @@ function argumentsOf(key: ObjectKey): string {
 }
 
 export function adminBackend(options: BackendOptions): AdminBackend {
-  const { authority, events, files } = options
+  const { authority, events, brakeSource } = options
   const { world, controllers, manager, publisher, keys, audit, brake } = authority
   const { store, fleet, commands } = world
 
@@ -56,14 +66,6 @@ export function adminBackend(options: BackendOptions): AdminBackend {
     const kept = options.history.list(key).map((row) => row.entry as RunRecord)
     return [...kept.filter((run) => run.startedMs < since), ...own]
   }
-  const objects: AdminBackend['objects'] = ({ kind, namespace, name }) =>
-    (kind ? [kind] : KINDS)
-      .flatMap((k) => store.list(k) as AnyObject[])
-      .filter((o) => name === undefined || o.metadata.name === name)
-      .filter(
-        (o) => namespace === undefined || o.metadata.namespace === undefined || o.metadata.namespace === namespace,
-      )
-
   return {
     version: () => ({
       version: options.version,
@@ -83,7 +85,7 @@ export function adminBackend(options: BackendOptions): AdminBackend {
       store: store.health(),
       idle: manager.idle(),
     }),
-    objects,
+    objects: (filter) => objectsOf(store, filter),
     watch: (filter, signal): AsyncIterable<AdminWatchEvent> => storeWatch(store, filter, signal),
     explain(key) {
       const object = store.getByKey(key)
@@ -194,8 +196,7 @@ export function adminBackend(options: BackendOptions): AdminBackend {
       operatorSecretHere: keys.operatorSecretPresent,
     }),
     async brake(set, reason) {
-      if (set) await files.write(BRAKE_FILE, Buffer.from(`${reason}\n`))
-      else await files.remove(BRAKE_FILE)
+      await (set ? brakeSource.set(reason) : brakeSource.release())
       await brake.read()
       await audit.durable('confirmation', { what: set ? 'brake set' : 'brake released', reason })
     },

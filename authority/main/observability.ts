@@ -9,14 +9,27 @@ const MOST_CONNECTIONS = 64
 /** A request is one line and a few headers. */
 const REQUEST_MS = 10_000
 
+/** One thing that has to be well; `why` says what is not. `note` is for whoever asks for all of them. */
+export interface Check {
+  name: string
+  why?: string | undefined
+  note?: string
+}
+
 export interface ObservabilityOptions {
   port: number
-  /** 127.0.0.1 by default. */
+  /** 127.0.0.1 by default: what is served needs no authentication. */
   address?: string
   metrics: Registry
-  /** Why the process is not fit for work; undefined: it is. */
-  notReady(): string | undefined
+  /** Everything that makes the process fit for work. */
+  checks(): Check[]
 }
+
+const HERE = 'http://here'
+
+/** As the API server writes its own. */
+const checkLine = ({ name, why, note }: Check): string =>
+  why === undefined ? `[+]${name} ok${note === undefined ? '' : `: ${note}`}\n` : `[-]${name} failed: ${why}\n`
 
 export interface Observability {
   port: number
@@ -31,12 +44,16 @@ export async function serveObservability(options: ObservabilityOptions): Promise
       response.end(body)
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'only GET\n')
-    const path = (request.url ?? '/').split('?')[0]
+    const url = new URL(URL.canParse(request.url ?? '/', HERE) ? (request.url ?? '/') : '/', HERE)
+    const path = url.pathname
     if (path === '/metrics') return text(200, await options.metrics.metrics(), options.metrics.contentType)
     if (path === '/healthz') return text(200, 'ok\n')
     if (path === '/readyz') {
-      const why = options.notReady()
-      return why === undefined ? text(200, 'ok\n') : text(503, `${why}\n`)
+      const checks = options.checks()
+      const bad = checks.filter(({ why }) => why !== undefined)
+      const status = bad.length === 0 ? 200 : 503
+      if (url.searchParams.has('verbose')) return text(status, checks.map(checkLine).join(''))
+      return text(status, bad.length === 0 ? 'ok\n' : bad.map(({ why }) => `${why}\n`).join(''))
     }
     text(404, '/metrics, /healthz, /readyz\n')
   })

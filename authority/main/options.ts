@@ -8,6 +8,8 @@ import type { Store } from '../../controllers/ports/store.ts'
 import type { EventRecorder } from '../../controllers/ports/world.ts'
 import type { RunRecord } from '../../controllers/runtime/history.ts'
 import type { WireVersions } from '../../protocol/versions.ts'
+import type { AuditLog } from '../audit.ts'
+import type { Brake } from '../brake.ts'
 
 export interface AuthorityOptions {
   /** Started by `startAuthority`; closed by its owner. */
@@ -17,6 +19,12 @@ export interface AuthorityOptions {
   keepRun?(run: RunRecord): void
   /** The state folder: keys/, nodes.jsonl, audit.jsonl, brake. */
   files: Files
+  /** Another brake than the file in `files`. */
+  brake?: Brake
+  /** Another audit than the one in `files`. */
+  auditLog?: AuditLog
+  /** The node beside whose agent this replica runs; the first of the Mesh's authority nodes when absent. */
+  node?: string
   transport: Transport
   clock: Clock
   random: RandomBytes

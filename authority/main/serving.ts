@@ -8,6 +8,8 @@ export interface ServingOptions {
   log: Logger
   /** Where the authority stands now; undefined while its node has no address. */
   place(): { address: string; ports: DownlinkOptions['ports'] } | undefined
+  /** Why there is none. */
+  missing(): string
   downlink: Omit<DownlinkOptions, 'address' | 'ports'>
   /** The downlink is there (or gone). `signal` ends with it. */
   onChange(downlink: Downlink | undefined, signal: AbortSignal): void
@@ -28,7 +30,7 @@ const RETRY_MS = 1_000
 export function startServing(options: ServingOptions, signal: AbortSignal): Serving {
   const { clock, log } = options
   let current: { place: string; downlink: Downlink; stop: AbortController } | undefined
-  let why: string | undefined = 'the authority node has no address yet'
+  let why: string | undefined = options.missing()
   let turn: Promise<void> = Promise.resolve()
   /** The place that could not be had, until it is tried again: every try raises the term. */
   let failed: string | undefined
@@ -45,7 +47,7 @@ export function startServing(options: ServingOptions, signal: AbortSignal): Serv
       options.onChange(undefined, signal)
     }
     if (!place || signal.aborted) {
-      why = 'the authority node has no address yet'
+      why = options.missing()
       return
     }
     const stop = new AbortController()

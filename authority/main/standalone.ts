@@ -13,6 +13,7 @@ import { type FilesStoreOptions, openFilesStore } from '../../stores/files/store
 import type { AdminBackend } from '../admin/backend.ts'
 import { type AdminServer, serveAdmin } from '../admin/server.ts'
 import { backupState } from '../backup/backup.ts'
+import { brakeFile } from '../brake.ts'
 import { type Authority, startAuthority } from './authority.ts'
 import { adminBackend } from './backend.ts'
 import { type Observability, serveObservability } from './observability.ts'
@@ -26,6 +27,8 @@ export interface StandaloneOptions {
   log: Logger
   version: string
   metricsPort: number
+  /** 127.0.0.1 by default. */
+  metricsAddress?: string
   listenMs?: number
   /** Address of this machine at which others call to join; nobody can when absent. */
   pairingAddress?: string
@@ -48,7 +51,10 @@ export interface Standalone {
   stop(): Promise<void>
 }
 
-/** Rejects with FileLocked when another authority holds the state or the folder. */
+/**
+ * Rejects with FileLocked when another authority holds the state or the folder, with AuthorityMoved or MoveUnfinished
+ * when this state is not where the authority is at home.
+ */
 export async function startStandalone(options: StandaloneOptions, signal: AbortSignal): Promise<Standalone> {
   const { clock, random, log } = options
   const fleet = resolve(options.fleet)
@@ -88,7 +94,7 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
     authority,
     events: store.events,
     history: store.history,
-    files,
+    brakeSource: brakeFile(files),
     version: options.version,
     fleet,
     state,
@@ -100,13 +106,20 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
   const admin = await serveAdmin(state, backend, log, options.adminSocket)
   const observability = await serveObservability({
     port: options.metricsPort,
+    ...(options.metricsAddress !== undefined && { address: options.metricsAddress }),
     metrics,
-    notReady() {
+    checks() {
       const health = backend.health()
-      if (!health.store.synced) return 'the folder has not been read yet'
-      if (health.store.unreadable) return `the folder cannot be read: ${health.store.unreadable}`
-      if (health.superseded) return 'this authority is not the newest'
-      return health.serving ? undefined : (health.servingReason ?? 'not serving')
+      const store = !health.store.synced
+        ? 'the folder has not been read yet'
+        : health.store.unreadable && `the folder cannot be read: ${health.store.unreadable}`
+      const superseded = health.superseded ? 'this authority is not the newest' : undefined
+      const serving = health.serving ? undefined : (health.servingReason ?? 'not serving')
+      return [
+        { name: 'folder', why: store },
+        { name: 'newest', why: superseded },
+        { name: 'serving', why: serving },
+      ]
     },
   }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EADDRINUSE') throw error

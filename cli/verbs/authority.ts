@@ -17,8 +17,9 @@ import { ppnVersion } from '../version.ts'
 
 export interface AuthorityOptions {
   fleet: string
-  state: string
+  state?: string
   metricsPort: string
+  metricsAddress?: string
   pairingAddress: string
   beacon?: string[]
   logLevel?: string
@@ -32,7 +33,7 @@ export async function authority(io: Io, options: AuthorityOptions): Promise<Exit
   const log = createLogger({ level: options.logLevel ?? 'info', format: options.logFormat ?? 'text', write: io.err })
   const manager = serviceManager({ processes: systemProcesses(), log, env: { ...io.env }, pid: process.pid })
   const ending = new AbortController()
-  const { fleet, state } = options
+  const { fleet, state = SERVICE.state } = options
   const standalone = await startStandalone(
     {
       ...{
@@ -45,6 +46,7 @@ export async function authority(io: Io, options: AuthorityOptions): Promise<Exit
         version: ppnVersion(),
       },
       metricsPort: Number(options.metricsPort),
+      ...(options.metricsAddress !== undefined && { metricsAddress: options.metricsAddress }),
       pairingAddress: options.pairingAddress,
       ...(options.beacon && { beacon: options.beacon }),
       onMetricsPortTaken: (port) => log.warn({ port }, 'the port is taken: no metrics are served'),

@@ -1,6 +1,5 @@
 // `ppn operator`: the key that speaks over the head of any authority. Its secret half is read from a sealed file, with a
 // passphrase that is never an argument (law 10).
-import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { keyOf } from '../../api/meta.ts'
 import { connectAdmin } from '../../authority/admin/client.ts'
@@ -19,23 +18,12 @@ import { readState } from '../../stores/sqlite/read-state.ts'
 import { checkStateFolder } from '../../stores/sqlite/state-folder.ts'
 import { CliError, EXIT, type ExitCode } from '../exit.ts'
 import type { Io } from '../io.ts'
+import { writeNew } from '../new-file.ts'
 import { readPassphrase } from '../passphrase.ts'
 import { requireAdmin } from '../state.ts'
 
 interface Passphrase {
   passphraseFile?: string
-}
-
-/** Never over a file that is there. */
-async function writeNew(io: Io, file: string, bytes: Uint8Array | string): Promise<string> {
-  const path = resolve(io.cwd, file)
-  try {
-    await writeFile(path, bytes, { mode: 0o600, flag: 'wx' })
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    throw new CliError(EXIT.failed, `${path} is there already`, 'name another file')
-  }
-  return path
 }
 
 async function stopped(folder: string): Promise<string> {

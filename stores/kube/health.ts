@@ -6,6 +6,8 @@ import type { SourceProblem, StoreHealth } from '../../controllers/ports/store.t
 export interface KubeHealth {
   now(): StoreHealth
   lastEventMs(): number
+  /** Clock.monotonic() of the last word of each collection; 0 before the first. */
+  heard(): ReadonlyMap<string, number>
   /** The server said something about this collection. */
   fresh(name: string): void
   /** These return what is to be told: the health after a change that a reader would see. */
@@ -36,6 +38,7 @@ export function kubeHealth(clock: Clock, collections: readonly string[]): KubeHe
   return {
     now: () => ({ ...told, lastReadMs: lastEventMs() }),
     lastEventMs,
+    heard: () => heard,
     fresh: (name) => void heard.set(name, clock.monotonic()),
     trouble(name, why, problems) {
       if (why === undefined) {

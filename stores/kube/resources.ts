@@ -26,3 +26,5 @@ export function createPath(kind: Kind, namespace?: string): string {
 export const RECORD_API_VERSION = 'internal.ppn.dev/v1alpha1'
 export const recordsPath = (namespace: string): string =>
   `/apis/${RECORD_API_VERSION}/namespaces/${encodeURIComponent(namespace)}/records`
+export const registryPath = (namespace: string): string =>
+  `/apis/${RECORD_API_VERSION}/namespaces/${encodeURIComponent(namespace)}/registrylines`

@@ -14,12 +14,13 @@ import { draftOrThrow } from '../common/documents.ts'
 import { eventListeners } from '../common/listeners.ts'
 import type { KubeApi } from './api.ts'
 import { kubeCache } from './cache.ts'
+import { type Followed, follow } from './follow.ts'
 import { kubeHealth } from './health.ts'
 import { type Projected, project } from './projection.ts'
 import { revisionOf } from './raw.ts'
 import { type RawRecord, rawRecord } from './raw-record.ts'
 import { type KubeRecords, kubeRecords } from './records.ts'
-import { type ReflectorTarget, reflect } from './reflector.ts'
+import type { ReflectorTarget } from './reflector.ts'
 import { collectionPath, recordsPath } from './resources.ts'
 import { kubeWrites } from './writes.ts'
 
@@ -36,6 +37,13 @@ export interface KubeStore extends Store {
   readonly records: KubeRecords
   /** Clock.monotonic() of the last word from the server of the kind that has been silent longest. */
   lastEventMs(): number
+  /** The same of each kind. */
+  heard(): ReadonlyMap<string, number>
+  /**
+   * Resolves when everything that is followed was read anew, as the server holds it after this call. For whoever begins
+   * to lead: a watch may be behind what the leader before wrote. Rejects when the store is closed first.
+   */
+  catchUp(): Promise<void>
   /** Writes under way. */
   writing(): number
   close(): Promise<void>
@@ -67,16 +75,16 @@ export async function openKubeStore(options: KubeStoreOptions, signal: AbortSign
   const listeners = eventListeners(log)
   const health = kubeHealth(clock, [...KINDS, 'Record'])
   const life = new AbortController()
-  const running: Promise<void>[] = []
+  const followed: Followed[] = []
+  let started: Promise<void> | undefined
 
-  const follow = (name: string, path: string, reduce: (item: unknown) => unknown, target: Target, until: AbortSignal) =>
-    running.push(
-      reflect(
+  const keep = (name: string, path: string, reduce: (item: unknown) => unknown, target: Target, until: AbortSignal) =>
+    followed.push(
+      follow(
         {
           ...{ api, path, clock, random01: options.random01, reduce },
           target: {
-            replace: target.replace,
-            event: target.event,
+            ...target,
             fresh: () => health.fresh(name),
             trouble(why) {
               if (why !== undefined) log.debug({ what: name, why }, 'the API server cannot be asked')
@@ -99,7 +107,7 @@ export async function openKubeStore(options: KubeStoreOptions, signal: AbortSign
   }
 
   const recordsRead = Promise.withResolvers<void>()
-  follow(
+  keep(
     'Record',
     recordsPath(namespace),
     rawRecord,
@@ -117,7 +125,7 @@ export async function openKubeStore(options: KubeStoreOptions, signal: AbortSign
   )
   const close = async () => {
     life.abort(new Error('the store is closed'))
-    await Promise.all(running)
+    await Promise.all(followed.map(({ ended }) => ended))
   }
   const aborted = () => recordsRead.reject(signal.reason)
   if (signal.aborted) aborted()
@@ -151,42 +159,59 @@ export async function openKubeStore(options: KubeStoreOptions, signal: AbortSign
     if (object) absorb(object.kind, await writes.finalizers(key, uid, object.metadata, change))
   }
 
+  const tellAll = () => {
+    const upserts = KINDS.flatMap((kind) => cache.list(kind)).map(
+      (object): StoreEvent => ({ type: 'upsert', key: keyOfObject(object), object }),
+    )
+    listeners.emit([...upserts, { type: 'synced' }])
+  }
+  /** Resolves when every kind has been read in full. */
+  const begin = async (until: AbortSignal) => {
+    const waiting = new Set<Kind>(KINDS)
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const both = AbortSignal.any([until, life.signal])
+    both.addEventListener('abort', () => reject(both.reason), { once: true })
+    promise.catch(() => {})
+    const read = (kind: Kind) => {
+      if (!waiting.delete(kind) || waiting.size > 0) return
+      const next = health.synced(cache.problems())
+      tellAll()
+      tell(next)
+      resolve()
+    }
+    for (const kind of KINDS) {
+      const target: Target = {
+        replace(items, resourceVersion) {
+          changed(cache.swap(kind, items as Projected[], revisionOf(resourceVersion)))
+          read(kind)
+        },
+        event({ type, object }) {
+          const projected = project(kind, object)
+          if (type === 'DELETED') changed(cache.drop(projected.key, projected.metadata.uid))
+          else changed(cache.ingest(projected))
+        },
+      }
+      keep(kind, collectionPath(kind), (item) => project(kind, item), target, both)
+    }
+    await promise
+  }
+
   return {
     records,
     lastEventMs: health.lastEventMs,
+    heard: health.heard,
+    catchUp: async () => void (await Promise.all(followed.map((each) => each.again()))),
     writing: () => writing,
     close,
     async start(until) {
       until.throwIfAborted()
-      const waiting = new Set<Kind>(KINDS)
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      const both = AbortSignal.any([until, life.signal])
-      both.addEventListener('abort', () => reject(both.reason), { once: true })
-      promise.catch(() => {})
-      const read = (kind: Kind) => {
-        if (!waiting.delete(kind) || waiting.size > 0) return
-        const next = health.synced(cache.problems())
-        const all = KINDS.flatMap((k) => cache.list(k))
-        const upserts = all.map((object): StoreEvent => ({ type: 'upsert', key: keyOfObject(object), object }))
-        listeners.emit([...upserts, { type: 'synced' }])
-        tell(next)
-        resolve()
+      if (started) {
+        await started
+        return tellAll()
       }
-      for (const kind of KINDS) {
-        const target: Target = {
-          replace(items, resourceVersion) {
-            changed(cache.swap(kind, items as Projected[], revisionOf(resourceVersion)))
-            read(kind)
-          },
-          event({ type, object }) {
-            const projected = project(kind, object)
-            if (type === 'DELETED') changed(cache.drop(projected.key, projected.metadata.uid))
-            else changed(cache.ingest(projected))
-          },
-        }
-        follow(kind, collectionPath(kind), (item) => project(kind, item), target, both)
-      }
-      await promise
+      started = begin(until)
+      started.catch(() => {})
+      await started
     },
     health: health.now,
     get: <K extends Kind>(kind: K, name: string, ns?: string) =>

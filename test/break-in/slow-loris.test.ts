@@ -208,7 +208,7 @@ describe('ports of this machine', () => {
   }
 
   test('metrics: a local user who opens lines and says nothing uses up no more than 64 of our descriptors', async () => {
-    const server = await serveObservability({ port: 0, metrics: new Registry(), notReady: () => undefined })
+    const server = await serveObservability({ port: 0, metrics: new Registry(), checks: () => [] })
     const sockets = await crowd({ port: server.port, host: '127.0.0.1' }, 200)
     await expect
       .poll(() => sockets.filter((socket) => !socket.destroyed).length, { timeout: 30_000 })

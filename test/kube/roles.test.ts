@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { beforeAll, expect, test } from 'vitest'
-import { parseAllDocuments } from 'yaml'
 import { API_VERSION, KINDS, type Kind } from '../../api/meta.ts'
 import { NAMES } from '../../api/names.ts'
 import { systemClock } from '../../base/clock.ts'
@@ -12,17 +11,18 @@ import { connectKube } from '../../stores/kube/connect.ts'
 import { kubeEvents } from '../../stores/kube/events.ts'
 import { lead } from '../../stores/kube/lease.ts'
 import { kubeRecords } from '../../stores/kube/records.ts'
+import { registryLines } from '../../stores/kube/registry-lines.ts'
 import { createPath, objectPath } from '../../stores/kube/resources.ts'
 import { openKubeStore } from '../../stores/kube/store.ts'
 import { kubeWrites } from '../../stores/kube/writes.ts'
 import { virtualClock } from '../../testing/virtual-clock.ts'
 import { pairing } from '../conformance/store/documents.ts'
 import { minimalObject } from '../objects/base.ts'
-import { auditOf } from './audit.ts'
+import { AUTHORITY, auditOf } from './audit.ts'
 import { freshCluster } from './fresh-cluster.ts'
+import { grantedTo } from './granted.ts'
 
 const cluster = freshCluster('manifests/base')
-const AUTHORITY = 'system:serviceaccount:ppn-system:ppn-authority'
 const resourceOf = (kind: Kind) => `${NAMES[kind].plural}.ppn.dev`
 
 /** Binds a role to a user of that name. */
@@ -109,29 +109,6 @@ test('kubectl’s own short names stay what they were', async () => {
   }
 })
 
-interface Rule {
-  apiGroups: string[]
-  resources: string[]
-  verbs: string[]
-}
-
-/** `verb resource` for everything that the roles named `name` in the base allow. */
-async function granted(name: string): Promise<Set<string>> {
-  const text = await cluster().kubectl(['kustomize', 'manifests/base'])
-  const roles = parseAllDocuments(text)
-    .map((document) => document.toJS() as { kind: string; metadata: { name: string }; rules?: Rule[] })
-    .filter(({ kind, metadata }) => kind.endsWith('Role') && metadata.name === name)
-  const out = new Set<string>()
-  for (const { apiGroups, resources, verbs } of roles.flatMap(({ rules }) => rules ?? []))
-    for (const group of apiGroups)
-      for (const resource of resources)
-        for (const verb of verbs) {
-          const [plural, sub] = resource.split('/')
-          out.add(`${verb} ${plural}.${group}${sub === undefined ? '' : `/${sub}`}`)
-        }
-  return out
-}
-
 test('the store and the election use exactly what the role of the authority grants', async () => {
   const token = (await cluster().kubectl(['create', 'token', 'ppn-authority', '-n', 'ppn-system'])).trim()
   const kubeconfig = await cluster().writeKubeconfig('authority', { token })
@@ -188,6 +165,14 @@ test('the store and the election use exactly what the role of the authority gran
     await expect(behind.put('term', 9, first.version)).rejects.toMatchObject({ code: 'Conflict' })
     expect(behind.get('term')).toEqual(second)
     await store.records.delete('term', second.version)
+    await store.catchUp()
+    const lines = registryLines(connection, 'ppn-system')
+    await lines.append(Buffer.from('one\n'))
+    expect(Buffer.from(await registryLines(connection, 'ppn-system').read()).toString()).toBe('one\n')
+    // One who has not read it loses, whoever it is: the name is taken.
+    await expect(registryLines(connection, 'ppn-system').append(Buffer.from('other\n'))).rejects.toMatchObject({
+      code: 'Conflict',
+    })
     expect(leadership.holds()).toBe(true)
     await leadership.release()
   } finally {
@@ -198,7 +183,7 @@ test('the store and the election use exactly what the role of the authority gran
   const used = (await auditOf(cluster().auditLog)).filter(({ user }) => user === AUTHORITY)
   expect(used.filter(({ status }) => status === 403)).toEqual([])
   const actions = new Set(used.map(({ verb, resource }) => `${verb} ${resource}`))
-  const allowed = await granted('ppn-authority')
+  const allowed = grantedTo('ppn-authority', await cluster().kubectl(['kustomize', 'manifests/base']))
   expect([...actions].filter((action) => !allowed.has(action))).toEqual([])
   expect([...allowed].filter((action) => !actions.has(action))).toEqual([])
 })
