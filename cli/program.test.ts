@@ -70,6 +70,7 @@ test('there is every verb', () => {
     'keys',
     'keys new',
     'keys rotate',
+    'migrate',
     'node bundle',
     'node leave',
     'node sever',

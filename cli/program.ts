@@ -411,6 +411,24 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .action(async (file, options) => done(await (await import('./verbs/backup.ts')).restore(io, file, options)))
 
   program
+    .command('migrate')
+    .description('move the authority of a running fleet to a cluster, or back to a folder (docs/migrate.md)')
+    .argument('<dir>', 'the folder that declares the fleet; on the way back one that is empty is written')
+    .option('--to-cluster', 'from the folder to the cluster')
+    .option('--to-folder', 'from the cluster to the folder')
+    .option('--state <dir>', 'state folder (default: $PPN_STATE, or one by the name of DIR)')
+    .option('--kubeconfig <file>', 'kubeconfig (default: as kubectl does)')
+    .option('--context <name>', 'context of the kubeconfig')
+    .option('-n, --namespace <name>', 'namespace of the authority', 'ppn-system')
+    .option('--secret <name>', 'Secret of its keys', 'ppn-authority-keys')
+    .option('--dry-run', 'say what would move, and whether the cluster would take it; change nothing')
+    .option('--with-deletions', 'deletions under way go along; on a cluster none can be taken back')
+    .option('--cancel', 'call off a move that was begun and has not arrived')
+    .action(async (dir, options) =>
+      done(await (await import('./verbs/migrate.ts')).migrate(io, dir, { ...program.opts(), ...options })),
+    )
+
+  program
     .command('brake')
     .description('stop everything that goes out: brake on|off|status')
     .argument('<action>', 'on, off or status')

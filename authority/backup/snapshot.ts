@@ -10,6 +10,7 @@ import type { RandomBytes } from '../../base/random.ts'
 import { segmentsAmong } from '../../base/segmented-log.ts'
 import { canonicalBytes, parseCanonical } from '../../protocol/canonical.ts'
 import { AUDIT_FILE } from '../audit.ts'
+import { markInFolder, refuseMoved } from '../migrate/mark.ts'
 import { type BackupEntry, packEntries, unpackEntries } from './entries.ts'
 import { openBackup, type ScryptCost, sealBackup } from './seal.ts'
 
@@ -38,6 +39,8 @@ export async function createBackup(options: BackupOptions): Promise<Uint8Array> 
   const { files, passphrase, clock, random, cost } = options
   // A folder half restored is no state. One that is still to be taken over is: its restored copy is marked anew.
   await restoredMark(files)
+  // Of one that has moved away a backup would bring a second authority into being.
+  refuseMoved(await markInFolder(files))
   const entries: BackupEntry[] = []
   const add = (name: string, bytes: Uint8Array | undefined) => {
     if (bytes) entries.push({ name, bytes })

@@ -24,6 +24,7 @@ import { createRotation, type Rotation } from '../keys/rotation.ts'
 import { takeOffice } from '../keys/take-office.ts'
 import { tellNodes } from '../keys/tell-nodes.ts'
 import { noMetrics, promMetrics } from '../metrics.ts'
+import { markInRecords, refuseMoved } from '../migrate/mark.ts'
 import { createDesk } from '../pairing/desk.ts'
 import { awaitFirstBundle } from '../pairing/first-bundle.ts'
 import { pairingPort } from '../pairing/open-port.ts'
@@ -82,6 +83,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
   const ending = new AbortController()
   const running = AbortSignal.any([signal, ending.signal])
 
+  refuseMoved(markInRecords(store.records))
   const keys = await loadOrCreateKeys({
     files: files.sub('keys'),
     random,

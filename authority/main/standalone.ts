@@ -14,6 +14,7 @@ import type { AdminBackend } from '../admin/backend.ts'
 import { type AdminServer, serveAdmin } from '../admin/server.ts'
 import { backupState } from '../backup/backup.ts'
 import { brakeFile } from '../brake.ts'
+import { markInFolder, refuseMoved } from '../migrate/mark.ts'
 import { type Authority, startAuthority } from './authority.ts'
 import { adminBackend } from './backend.ts'
 import { type Observability, serveObservability } from './observability.ts'
@@ -67,6 +68,7 @@ export async function startStandalone(options: StandaloneOptions, signal: AbortS
   const metrics = new PromRegistry()
   let authority: Authority
   try {
+    refuseMoved(await markInFolder(files))
     authority = await startAuthority(
       {
         store,

@@ -75,8 +75,9 @@ async function held<T>(lock: Promise<T>, folder: string): Promise<T> {
   }
 }
 
-async function holdLocks(
-  { lock, root, mesh = 'default' }: FilesStoreOptions,
+/** Holds both folders as a store over them does; resolves with what lets them go. Throws FileLocked. */
+export async function holdFleet(
+  { lock, root, mesh = 'default' }: Pick<FilesStoreOptions, 'lock' | 'root' | 'mesh'>,
   state: string,
 ): Promise<() => Promise<void>> {
   if (!lock) return async () => {}
@@ -104,7 +105,7 @@ async function holdLocks(
 export async function openFilesStore(options: FilesStoreOptions): Promise<FilesStore> {
   const { clock, random = systemRandom, log = silentLogger(), watch = chokidarWatch } = options
   const state = makeStateFolder(options.state, options.stateProbe)
-  const unlock = await holdLocks(options, state)
+  const unlock = await holdFleet(options, state)
   let database: Database
   try {
     database = openDatabase(state)

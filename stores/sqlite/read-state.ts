@@ -5,12 +5,15 @@ import { DatabaseSync } from 'node:sqlite'
 import type { AnyObject } from '../../api/v1alpha1/index.ts'
 import { PpnError } from '../../base/errors.ts'
 import type { StoredRecord } from '../../controllers/ports/store.ts'
+import type { StoredObject } from '../common/stored.ts'
 import { MIGRATIONS } from './migrations.ts'
 import { DATABASE_FILE } from './open.ts'
 import { sqlitePersistence } from './persistence.ts'
 
 export interface StoredState {
   objects: AnyObject[]
+  /** The same as they are kept. */
+  rows: StoredObject[]
   records: StoredRecord[]
   /** Wall clock, ms: when anything was last written. */
   writtenMs: number
@@ -32,8 +35,10 @@ export function readState(folder: string): StoredState | undefined {
     const writtenMs = Math.max(
       ...[file, `${file}-wal`].filter((name) => existsSync(name)).map((name) => statSync(name).mtimeMs),
     )
+    const rows = persistence.objects.load()
     return {
-      objects: persistence.objects.load().map(({ object }) => object),
+      rows,
+      objects: rows.map(({ object }) => object),
       records: persistence.records.load(),
       writtenMs,
     }
