@@ -6,7 +6,9 @@ import { generateApiDoc } from './generate-api-doc.ts'
 import { generateCampus } from './generate-campus.ts'
 import { generateConditionsDoc } from './generate-conditions-doc.ts'
 import { generateCrds } from './generate-crds.ts'
+import { generateDashboard } from './generate-dashboard.ts'
 import { generateErrorsDoc } from './generate-errors-doc.ts'
+import { generatePrometheusRule } from './generate-prometheus-rule.ts'
 import { generateVectors } from './generate-vectors.ts'
 
 /** Each gives path -> content, the same bytes every time. */
@@ -15,7 +17,9 @@ const GENERATORS: (() => Map<string, string> | Promise<Map<string, string>>)[] =
   generateCampus,
   generateConditionsDoc,
   generateCrds,
+  generateDashboard,
   generateErrorsDoc,
+  generatePrometheusRule,
   generateVectors,
 ]
 
