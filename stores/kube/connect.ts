@@ -1,12 +1,10 @@
-// The real API server, over one keep-alive pool. @kubernetes/client-node reads kubeconfigs and knows how people
-// authenticate (tokens, certificates, exec plugins, service accounts); everything after that is ours. It is large, so
-// it is loaded here and nowhere else.
+// The real API server, over one keep-alive pool.
 import http from 'node:http'
 import https from 'node:https'
 import { StringDecoder } from 'node:string_decoder'
-import type { Clock } from '../../base/clock.ts'
 import { PpnError } from '../../base/errors.ts'
 import type { KubeAnswer, KubeApi, KubeRequest, WatchListener } from './api.ts'
+import { type CredentialsOptions, findCredentials } from './credentials.ts'
 import { type Exchange, exchanges } from './exchanges.ts'
 
 /** Our own patience; the server gives up after 60 s. */
@@ -18,12 +16,7 @@ const MOST_BYTES = 64 * 1024 * 1024
 /** A line of a watch holds one object. */
 const LONGEST_LINE = 8 * 1024 * 1024
 
-export interface ConnectOptions {
-  /** Path of a kubeconfig; by default $KUBECONFIG, ~/.kube/config, or the pod's service account, in that order. */
-  kubeconfig?: string
-  /** A context of it other than its current one. */
-  context?: string
-  clock: Clock
+export interface ConnectOptions extends CredentialsOptions {
   userAgent: string
 }
 
@@ -34,34 +27,20 @@ export interface Connection extends KubeApi {
 
 /** Throws KubeConfigUnusable when it names no server. Nothing is sent yet. */
 export async function connectKube(options: ConnectOptions): Promise<Connection> {
-  const { KubeConfig } = await import('@kubernetes/client-node')
-  const config = new KubeConfig()
-  try {
-    if (options.kubeconfig === undefined) config.loadFromDefault()
-    else config.loadFromFile(options.kubeconfig)
-    if (options.context !== undefined) config.setCurrentContext(options.context)
-  } catch (error) {
-    throw new PpnError('KubeConfigUnusable', { why: (error as Error).message }, { cause: error })
-  }
-  const cluster = config.getCurrentCluster()
-  if (!cluster) throw new PpnError('KubeConfigUnusable', { why: `context ${config.getCurrentContext()} is not in it` })
-  const base = new URL(cluster.server)
+  const who = await findCredentials(options)
+  const base = new URL(who.server)
   const plain = base.protocol === 'http:'
   let pool: http.Agent | undefined
   const open = exchanges(options.clock)
 
-  /** Headers anew for each request: tokens are renewed in files and by plugins. */
   const credentials = async (): Promise<https.RequestOptions> => {
-    const of: https.RequestOptions = { headers: {} }
-    await config.applyToHTTPSOptions(of)
-    if (!cluster.proxyUrl) {
-      const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = of
-      const tls = { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }
-      const shared = { keepAlive: true, maxSockets: MOST_SOCKETS }
-      pool ??= plain ? new http.Agent(shared) : new https.Agent({ ...tls, ...shared })
-      of.agent = pool
-    }
-    return of
+    const of = await who.options()
+    if (who.proxied) return of
+    const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = of
+    const tls = { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }
+    const shared = { keepAlive: true, maxSockets: MOST_SOCKETS }
+    pool ??= plain ? new http.Agent(shared) : new https.Agent({ ...tls, ...shared })
+    return { ...of, agent: pool }
   }
   const send = async (request: KubeRequest, signal: AbortSignal): Promise<http.IncomingMessage> => {
     const { headers, auth, agent } = await credentials()
@@ -114,7 +93,7 @@ export async function connectKube(options: ConnectOptions): Promise<Connection> 
   }
 
   return {
-    server: cluster.server,
+    server: who.server,
     close: () => pool?.destroy(),
     async request(request) {
       const { withinMs = ANSWER_WITHIN_MS } = request
@@ -122,7 +101,7 @@ export async function connectKube(options: ConnectOptions): Promise<Connection> 
       const late = new AbortController()
       const exchange = open.begin((why) => late.abort(why))
       const timer = options.clock.after(withinMs, () => {
-        const why = new PpnError('KubeTimedOut', { server: cluster.server, ms: withinMs })
+        const why = new PpnError('KubeTimedOut', { server: who.server, ms: withinMs })
         late.abort(why)
         open.distrust(sentMs, why)
       })

@@ -56,24 +56,32 @@ function statusOf(raw: unknown): unknown {
   return { ...raw, conditions: conditions.filter(({ type }) => !type.includes('/')) }
 }
 
-/** Throws a ZodError on what is no object of the API at all. */
-export function project(kind: Kind, plain: unknown): Projected {
+/** Nothing that was parsed differs: the server counts a generation for every change of a spec. */
+const sameDeclaration = (a: ObjectMeta, b: ObjectMeta) =>
+  a.uid === b.uid &&
+  a.generation === b.generation &&
+  isDeepStrictEqual(a.labels, b.labels) &&
+  isDeepStrictEqual(a.annotations, b.annotations)
+
+/**
+ * `known`: what is held of a key. Most news are of a status, our own above all; the spec that is held is taken again
+ * then, as checking it is the larger part of the work. Throws a ZodError on what is no object of the API at all.
+ */
+export function project(kind: Kind, plain: unknown, known?: (key: ObjectKey) => AnyObject | undefined): Projected {
   const raw = rawObject.parse(plain)
   const metadata = metadataOf(raw)
   const { name, namespace, labels, annotations } = metadata
+  const key = keyOf(kind, name, namespace)
+  const told = { kind, key, revision: revisionOf(metadata.resourceVersion), metadata, status: statusOf(raw.status) }
+  const before = known?.(key)
+  if (before && sameDeclaration(before.metadata, metadata)) return { ...told, spec: before.spec, issues: [] }
   const read = parseObject({
     ...{ apiVersion: API_VERSION, kind, spec: raw.spec },
     metadata: { name, ...(namespace !== undefined && { namespace }), labels, annotations },
   })
-  return {
-    kind,
-    key: keyOf(kind, name, namespace),
-    revision: revisionOf(metadata.resourceVersion),
-    metadata,
-    status: statusOf(raw.status),
-    ...(read.type === 'object' && { spec: read.draft.spec }),
-    issues: read.type === 'invalid' ? read.issues : [],
-  }
+  return read.type === 'invalid'
+    ? { ...told, issues: read.issues }
+    : { ...told, issues: [], ...(read.type === 'object' && { spec: read.draft.spec }) }
 }
 
 /** The object that readers get. One that our schema refuses keeps the spec and the generation it had. */
