@@ -6,7 +6,8 @@ import { parse } from 'yaml'
 import { KINDS } from '../../api/meta.ts'
 import { auditOf } from './audit.ts'
 import { freshCluster } from './fresh-cluster.ts'
-import { kubeFleet, lasting, NAMESPACE } from './reign.ts'
+import { lasting } from './machines.ts'
+import { kubeFleet, NAMESPACE } from './reign.ts'
 
 const cluster = freshCluster()
 const FLEET = 'examples/office'
