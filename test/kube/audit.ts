@@ -1,8 +1,12 @@
 // What the API server's audit log says of who did what (audit.k8s.io/v1 Event, one line each).
-import { readFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 
 export interface Audited {
   user: string
+  /** As the program calls itself. */
+  agent: string
   verb: string
   /** `nodes.ppn.dev/status`; `leases.coordination.k8s.io`. */
   resource: string
@@ -11,6 +15,7 @@ export interface Audited {
 
 interface Line {
   user: { username: string }
+  userAgent?: string
   verb: string
   objectRef?: { apiGroup?: string; resource?: string; subresource?: string }
   responseStatus?: { code?: number }
@@ -20,11 +25,44 @@ interface Line {
 export async function auditOf(file: string): Promise<Audited[]> {
   const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '')
   return lines.flatMap((line) => {
-    const { user, verb, objectRef, responseStatus } = JSON.parse(line) as Line
+    const { user, userAgent = '', verb, objectRef, responseStatus } = JSON.parse(line) as Line
     if (!objectRef?.resource) return []
     const group = objectRef.apiGroup ? `.${objectRef.apiGroup}` : ''
     const sub = objectRef.subresource ? `/${objectRef.subresource}` : ''
     const resource = `${objectRef.resource}${group}${sub}`
-    return [{ user: user.username, verb, resource, status: responseStatus?.code ?? 0 }]
+    return [{ user: user.username, agent: userAgent, verb, resource, status: responseStatus?.code ?? 0 }]
   })
+}
+
+/** Who the authority is on a cluster. */
+export const AUTHORITY = 'system:serviceaccount:ppn-system:ppn-authority'
+/** Its own process, and what stands for it in a suite under whatever user. */
+const AUTHORITY_AGENT = /^ppn-(authority|test)\b/
+
+const byAuthority = ({ user, agent }: Audited) => user === AUTHORITY || AUTHORITY_AGENT.test(agent)
+
+/** What authorities did in one suite. */
+export interface Uses {
+  /** Name of the suite's file. */
+  suite: string
+  /** How often, by `verb resource`. */
+  uses: Record<string, number>
+  /** What a role of theirs did not allow. */
+  refused: string[]
+}
+
+/** Kept in `folder`, for rbac.test.ts at the end of the run. */
+export async function keepUses(folder: string, suite: string, auditLog: string): Promise<void> {
+  const kept: Uses = { suite: basename(suite), uses: {}, refused: [] }
+  for (const line of (await auditOf(auditLog)).filter(byAuthority)) {
+    const action = `${line.verb} ${line.resource}`
+    kept.uses[action] = (kept.uses[action] ?? 0) + 1
+    if (line.status === 403 && line.user === AUTHORITY) kept.refused.push(action)
+  }
+  await writeFile(join(folder, `${randomUUID()}.json`), JSON.stringify(kept))
+}
+
+export async function keptUses(folder: string): Promise<Uses[]> {
+  const names = await readdir(folder)
+  return Promise.all(names.map(async (name) => JSON.parse(await readFile(join(folder, name), 'utf8')) as Uses))
 }

@@ -1,8 +1,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { afterAll, beforeAll, inject } from 'vitest'
+import { afterAll, beforeAll, expect, inject } from 'vitest'
 import { KINDS } from '../../api/meta.ts'
 import { type Cluster, startCluster } from '../../hack/kube/cluster.ts'
 import { collectionPath, recordsPath } from '../../stores/kube/resources.ts'
+import { keepUses } from './audit.ts'
 
 /** An API server for the tests of this file, with one of our kustomizations in force. */
 export function freshCluster(kustomization = 'manifests/crds'): () => Cluster {
@@ -12,7 +13,9 @@ export function freshCluster(kustomization = 'manifests/crds'): () => Cluster {
     await applyManifests(cluster, kustomization)
   })
   afterAll(async () => {
-    await cluster?.stop()
+    if (!cluster) return
+    await keepUses(inject('kubeUses'), expect.getState().testPath ?? '', cluster.auditLog)
+    await cluster.stop()
   })
   return () => {
     if (!cluster) throw new Error('the cluster is not up yet')

@@ -24,7 +24,7 @@ export interface Reign {
 
 export interface KubeFleetOptions {
   cluster: Cluster
-  /** That the authority and the machines live by; the API server has its own. */
+  /** That the authority and the machines live by; the API server and what speaks to it keep to real time. */
   clock?: Clock
   /** What happens to objects is written as Events. */
   events?: boolean
@@ -38,6 +38,7 @@ export interface KubeFleet extends Machines {
 export function kubeFleet({ cluster, clock = systemClock(), events = false }: KubeFleetOptions): KubeFleet {
   const network = memoryNetwork(clock, systemRandom)
   const files = new Map<string, Uint8Array>()
+  const serverClock = systemClock()
   let running: Reign | undefined
 
   const enrollerOf = ({ store, authority }: Reign): Enroller => ({
@@ -59,16 +60,16 @@ export function kubeFleet({ cluster, clock = systemClock(), events = false }: Ku
     async reign({ kubeconfig = cluster.kubeconfig } = {}) {
       const stop = new AbortController()
       const log = silentLogger()
-      const connection = await connectKube({ kubeconfig, clock, userAgent: 'ppn-test' })
+      const connection = await connectKube({ kubeconfig, clock: serverClock, userAgent: 'ppn-test' })
       const store = await openKubeStore(
-        { api: connection, namespace: NAMESPACE, clock, random01: Math.random, log },
+        { api: connection, namespace: NAMESPACE, clock: serverClock, random01: Math.random, log },
         stop.signal,
       )
       const authority = await startAuthority(
         {
           ...{ store, clock, random: systemRandom, log },
           events: events
-            ? kubeEvents({ api: connection, clock, log, instance: 'ppn-test' }, stop.signal)
+            ? kubeEvents({ api: connection, clock: serverClock, log, instance: 'ppn-test' }, stop.signal)
             : { record: () => {} },
           files: memoryFiles(files),
           transport: network.transport(),
