@@ -45,7 +45,6 @@ export interface Since {
 /** Who enrols machines: the authority that leads. */
 export interface Enroller {
   enrol(node: string, identity: NodeIdentity): Promise<unknown>
-  /** Rejects while there is none. */
   bundle(node: string): Promise<{ armored: string; fingerprint: string }>
 }
 
@@ -155,24 +154,16 @@ export function machinesOf(options: MachinesOptions): Machines {
       watchDrivers: (drivers: Drivers) => countedDrivers(drivers, name, (call) => void calls.push(call)),
     })
   }
-  /** Every step is repeated under the next leader when this one goes. */
+  /** Every step may fail, as nobody leads just then, and is repeated. */
   const provision = async ({ metadata: { name }, spec, status }: Listed) => {
     const authority = status?.address === undefined ? undefined : await leader()
     if (!authority || status?.address === undefined) return
     const machine = made.get(name) ?? (await machineOf(name, status.address, spec.endpoint))
     made.set(name, machine)
     await authority.enrol(name, await machine.identity())
-    for (;;) {
-      try {
-        const { armored, fingerprint } = await authority.bundle(name)
-        await machine.import(armored, fingerprint)
-        break
-      } catch (error) {
-        // The bundle is there as soon as the Node has been reconciled after its enrolment.
-        if ((error as { code?: string }).code !== 'NothingWanted' || stopped) throw error
-        await wait(LOOK_EVERY_MS)
-      }
-    }
+    // There is none before the Node has been reconciled after its enrolment: then it is asked for again.
+    const { armored, fingerprint } = await authority.bundle(name)
+    await machine.import(armored, fingerprint)
     machines.set(name, machine)
     await machine.start()
   }
