@@ -153,12 +153,27 @@ function placeOver(store: KubeStore, api: KubeApi, name: string, options: Cluste
     const there = ({ object }: MovedObject) => store.getByKey(keyFor(object)) !== undefined
     return { kept: arriving.filter(there), declare: arriving.filter((one) => !there(one)).sort(inOrder) }
   }
-  /** What a person let go goes on going, under the new uid. */
-  const remove = async (object: AnyObject, uid: string) => {
-    const path = objectPath(object.kind, object.metadata)
-    const answer = await api.request({ method: 'DELETE', path, body: { preconditions: { uid } } })
-    if (answer.status >= 300 && answer.status !== 404)
-      throw new PpnError('KubeRefused', { what: `the deletion of ${keyFor(object)}`, why: statusText(answer) })
+  /**
+   * What is on its way out goes on so, under the new uid. The lock on deletions wants a confirmation on the object; it is
+   * taken off again, for it would let a held deletion go on.
+   */
+  const remove = async ({ kind, metadata }: AnyObject, uid: string) => {
+    const key = keyOf(kind, metadata.name, metadata.namespace)
+    const path = objectPath(kind, metadata)
+    const patch = async (change: object) => {
+      const body = { metadata: { uid, ...change } }
+      const request = { method: 'PATCH', path: `${path}?fieldManager=${FIELD_MANAGER}`, body } as const
+      const answer = await api.request({ ...request, contentType: PATCH.merge })
+      if (answer.status !== 200) throw new PpnError('KubeRefused', { what: key, why: statusText(answer) })
+    }
+    const confirmed = metadata.annotations[ANNOTATION.confirmDelete] ?? null
+    if (store.getByKey(key)?.metadata.deletionTimestamp === undefined) {
+      await patch({ annotations: { [ANNOTATION.confirmDelete]: metadata.name }, finalizers: metadata.finalizers })
+      const answer = await api.request({ method: 'DELETE', path, body: { preconditions: { uid } } })
+      if (answer.status !== 200)
+        throw new PpnError('KubeRefused', { what: `the deletion of ${key}`, why: statusText(answer) })
+    }
+    await patch({ annotations: { [ANNOTATION.confirmDelete]: confirmed } })
   }
   const writeFacts = async (facts: readonly Fact[]) => {
     const wanted = new Map(facts.map((fact) => [fact.key, fact.value]))
@@ -246,16 +261,13 @@ function placeOver(store: KubeStore, api: KubeApi, name: string, options: Cluste
   }
 }
 
-/** As declared; a deletion under way is confirmed and held up by the finalizer it had. */
-function metadataOf({ kind, metadata }: AnyObject, act: boolean) {
-  const { name, namespace, labels, annotations, finalizers, deletionTimestamp } = metadata
-  const going = deletionTimestamp !== undefined
+function metadataOf({ metadata }: AnyObject, act: boolean) {
+  const { name, namespace, labels, annotations } = metadata
   return {
     name,
     ...(namespace !== undefined && { namespace }),
     labels: { ...labels, ...(act && { 'ppn.dev/act': '' }) },
-    annotations: { ...annotations, ...(going && kind !== 'Pairing' && { [ANNOTATION.confirmDelete]: name }) },
-    ...(going && { finalizers }),
+    annotations,
   }
 }
 

@@ -1,11 +1,30 @@
 // `ppn migrate --to-cluster` and back, on a running fleet: real agents on simulated machines, the real API server.
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, expect, test } from 'vitest'
-import { TERM_LEAP } from '../../authority/migrate/arrival.ts'
+import type { AnyObject, PpnObject } from '../../api/v1alpha1/index.ts'
+import { factsOnArrival, ofTheAuthority, TERM_LEAP } from '../../authority/migrate/arrival.ts'
+import { markInFolder, refuseMoved } from '../../authority/migrate/mark.ts'
+import { moveAuthority } from '../../authority/migrate/move.ts'
+import type { Place } from '../../authority/migrate/place.ts'
+import { uidsOnArrival } from '../../authority/migrate/uids.ts'
+import { diskFiles } from '../../base/disk-files.ts'
+import { silentLogger } from '../../base/log.ts'
+import { systemRandom } from '../../base/random.ts'
+import { clusterPlace } from '../../cli/verbs/migrate-cluster.ts'
+import { folderPlace } from '../../cli/verbs/migrate-folder.ts'
+import { validateFolder } from '../../stores/files/validate.ts'
+import type { KubeApi } from '../../stores/kube/api.ts'
+import { connectKube } from '../../stores/kube/connect.ts'
+import { objectPath, recordsPath } from '../../stores/kube/resources.ts'
+import { openDatabase } from '../../stores/sqlite/open.ts'
+import { sqlitePersistence } from '../../stores/sqlite/persistence.ts'
+import { readState } from '../../stores/sqlite/read-state.ts'
 import { freshCluster } from './fresh-cluster.ts'
-import { lastingOf, NAMESPACE, type Reigning, ready, twoHomes } from './migrate-fleet.ts'
+import { listed } from './machines.ts'
+import { lastingOf, NAMESPACE, type Reigning, ready, SECRET, twoHomes } from './migrate-fleet.ts'
 
 const cluster = freshCluster('manifests/base')
 const home = twoHomes(cluster, 'examples/office')
@@ -86,3 +105,177 @@ test('there, and back: the same fleet under a higher term, and nothing but PINGs
     ]),
   ).toBe('')
 })
+
+test('killed again and again, either way, it never leaves two homes, and loses no fact', {
+  timeout: 400_000,
+}, async () => {
+  const second = twoHomes(cluster, 'examples/office')
+  const namespace = 'ppn-second'
+  await cluster().kubectl(['create', 'namespace', namespace])
+  await emptied()
+  try {
+    // No machines: what waits for one stays under way. A brake, an act, and a deletion go along.
+    const first = await second.onFolder(undefined, { machines: false })
+    const pairing = { nodeName: 'visitor', rendezvous: 'A2B3', code: 'ABCD-EFGH' }
+    const { store } = first.authority.world
+    const asked = await store.create('Pairing', 'visitor', pairing)
+    await expect.poll(() => store.records.get(`pairing/${asked.metadata.uid}`)).toBeDefined()
+    const archive = store.list('Archive')[0] as PpnObject<'Archive'>
+    await rm(join(second.fleet, 'archives'), { recursive: true })
+    const holdOf = () => store.records.get(`hold/Archive/${archive.metadata.uid}`)?.value
+    await expect.poll(holdOf, { timeout: 20_000 }).toMatchObject({ state: 'held' })
+    await first.end()
+    await writeFile(join(second.state, 'brake'), 'moving house\n')
+    // Facts that only a fleet with machines would have.
+    const [someNode] = store.list('Node')
+    const more = { term: 7, [`severed/${someNode?.metadata.uid}`]: { atMs: 1, how: 'left', enrolmentId: 'gone' } }
+    addFacts(second.state, { ...more, [`frozen/${archive.metadata.uid}`]: { of: [archive.metadata.uid] } })
+    const facts = readState(second.state)?.records ?? []
+
+    expect(await second.migrate('--to-cluster', '-n', namespace)).toMatchObject({
+      code: 2,
+      err: expect.stringContaining(`deletions are under way: Archive/${archive.metadata.name}`),
+    })
+    const there = await untilThrough(second, namespace, 'to-cluster')
+    expect(there.attempts).toBeGreaterThan(5)
+    await expect(second.onFolder()).rejects.toMatchObject({ code: 'AuthorityMoved' })
+
+    // Every fact is there once, under the uid that its object has now.
+    const records = await recordsOf(namespace)
+    const objects = await listed(cluster())
+    const uids = uidsOnArrival(
+      there.what.state.objects.map(({ object }) => object),
+      objects as unknown as AnyObject[],
+    )
+    expect(records).toEqual(byKey(factsOnArrival(facts, uids)))
+    expect(await cluster().kubectl(['get', 'meshes.ppn.dev', '-o', 'yaml'])).toContain('ppn.dev/brake: moving house')
+    const going = objects.find(({ metadata }) => metadata.name === archive.metadata.name)
+    expect(going?.metadata).toMatchObject({ deletionTimestamp: expect.any(String), finalizers: ['ppn.dev/teardown'] })
+    // A held deletion stays held: nobody has confirmed it by moving.
+    expect(going?.metadata).not.toHaveProperty(['annotations', 'ppn.dev/confirm-delete'])
+
+    // And back, to a folder that is written anew.
+    const back = { ...second, fleet: join(second.folder, 'new-fleet'), state: join(second.folder, 'new-state') }
+    await mkdir(back.fleet)
+    const { attempts } = await untilThrough(back, namespace, 'to-folder')
+    expect(attempts).toBeGreaterThan(3)
+    const arrived = readState(back.state)
+    const { term, ...kept } = Object.fromEntries(byKey(arrived?.records ?? []))
+    const { term: before, ...same } = Object.fromEntries(records)
+    expect(kept).toEqual(same)
+    expect(term).toBe((before as number) + TERM_LEAP)
+    const { objects: declared, problems } = await validateFolder(back.fleet, second.clock)
+    expect(problems).toEqual([])
+    const said = (all: readonly AnyObject[]) =>
+      byKey(all.map((o) => ({ key: `${o.kind}/${o.metadata.name}`, value: o.spec })))
+    const { objects: written } = await validateFolder(second.fleet, second.clock)
+    expect(said(declared)).toEqual(said(written))
+    expect(await readFile(join(back.state, 'brake'), 'utf8')).toBe('moving house\n')
+    expect(await cluster().kubectl(['get', 'meshes.ppn.dev', '-o', 'yaml'])).not.toContain('ppn.dev/brake')
+    const last = await second.onFolder(back, { machines: false })
+    expect(last.authority.world.store.list('Archive').map(({ metadata }) => metadata.uid)).toContain(
+      going?.metadata.uid,
+    )
+    await last.end()
+
+    // Another declaration there than here: nothing moves, and both are named.
+    const [node] = written.filter(({ kind }) => kind === 'Node')
+    const name = node?.metadata.name ?? ''
+    await cluster().kubectl(['patch', 'nodes.ppn.dev', name, '--type=merge', '-p', '{"spec":{"isolated":true}}'])
+    await expect(moved(back, namespace, 'to-cluster')).rejects.toThrow(
+      `the cluster and the folder differ in Node/${name}`,
+    )
+    refuseMoved(await markInFolder(diskFiles(back.state)))
+  } finally {
+    await second.stop()
+  }
+})
+
+type Home = Pick<ReturnType<typeof twoHomes>, 'fleet' | 'state' | 'clock'>
+type Direction = 'to-cluster' | 'to-folder'
+
+const isHome = async (place: Place) => {
+  const mark = await place.mark()
+  return mark ? mark.phase === 'here' : (await place.occupied()) !== undefined
+}
+
+/** One process that moves, and is gone after so many writes to the API server. */
+async function moved(
+  { fleet, state, clock }: Home,
+  namespace: string,
+  direction: Direction,
+  writes = Number.POSITIVE_INFINITY,
+) {
+  const connection = await connectKube({ kubeconfig: cluster().kubeconfig, clock, userAgent: 'ppn-test' })
+  let left = writes
+  const api: KubeApi = {
+    watch: connection.watch,
+    async request(request) {
+      const counts = request.method !== 'GET' && !request.path.includes('dryRun') && !request.path.includes('/leases')
+      if (counts && left-- <= 0) throw new Error('killed')
+      return connection.request(request)
+    },
+  }
+  const folder = await folderPlace({ fleet, state, clock })
+  try {
+    const over = await clusterPlace(
+      {
+        ...{ api, namespace, clock, server: 'here', secret: SECRET, random01: Math.random, log: silentLogger() },
+        identity: 'migrate',
+      },
+      new AbortController().signal,
+    )
+    const [from, to] = direction === 'to-cluster' ? [folder, over] : [over, folder]
+    try {
+      return await moveAuthority(from, to, { clock, random: systemRandom, withDeletions: true })
+    } finally {
+      expect([await isHome(from), await isHome(to)].filter(Boolean).length).toBeLessThanOrEqual(1)
+      await over.close()
+    }
+  } finally {
+    await folder.close()
+    connection.close()
+  }
+}
+
+/** Killed after 0, 1, 2, ... writes more, until it is through. */
+async function untilThrough(home: Home, namespace: string, direction: Direction) {
+  let what: Awaited<ReturnType<typeof moved>>['what']
+  for (let writes = 0; ; writes++) {
+    try {
+      const result = await moved(home, namespace, direction, writes)
+      return { attempts: writes + 1, what: (result.what ?? what) as NonNullable<typeof what> }
+    } catch (error) {
+      if ((error as Error).message !== 'killed') throw error
+    }
+  }
+}
+
+function addFacts(state: string, facts: Record<string, unknown>): void {
+  const { records, close } = sqlitePersistence(openDatabase(state))
+  let version = records.version()
+  const rows = Object.entries(facts).map(([key, value]) => ({ key, value, version: ++version }))
+  records.write(rows, [], version)
+  close()
+}
+
+const byKey = (facts: readonly { key: string; value: unknown }[]) =>
+  facts.map(({ key, value }) => [key, value] as const).sort(([a], [b]) => (a < b ? -1 : 1))
+
+async function recordsOf(namespace: string) {
+  const { items } = (await cluster().request('GET', recordsPath(namespace))).json() as {
+    items: { key: string; value: string }[]
+  }
+  return byKey(items.map(({ key, value }) => ({ key, value: JSON.parse(value) as unknown })).filter(ofTheAuthority))
+}
+
+/** As a person confirms and deletes what nobody reconciles any more. */
+async function emptied(): Promise<void> {
+  for (const { kind, metadata } of await listed(cluster())) {
+    const path = objectPath(kind, metadata)
+    const annotations = { 'ppn.dev/confirm-delete': metadata.name }
+    await cluster().request('PATCH', path, { metadata: { annotations } }, 'application/merge-patch+json')
+    await cluster().request('DELETE', path)
+  }
+  expect(await listed(cluster())).toEqual([])
+}
