@@ -5,7 +5,7 @@ const domain = {
   paused: FLAG,
   deleting: FLAG,
   /** What keeps the ceremony from being open at all. */
-  obstacle: ['none', 'SecretNeedsCluster', 'NotServed', 'RendezvousTaken'],
+  obstacle: ['none', 'SecretNeedsCluster', 'SecretUnreadable', 'NotServed', 'RendezvousTaken'],
   stage: [
     'Pending',
     'Calling',
@@ -57,6 +57,12 @@ export const pairingTable: Table<typeof domain> = {
       verdict: 'Stalled',
       reason: 'SecretNeedsCluster',
       message: 'codeSecretRef names a Secret, which only a cluster has; give the code itself',
+    },
+    {
+      when: { obstacle: 'SecretUnreadable' },
+      verdict: 'Stalled',
+      reason: 'SecretUnreadable',
+      message: 'the code of codeSecretRef cannot be read: {secret}',
     },
     {
       when: { obstacle: 'NotServed' },

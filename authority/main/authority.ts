@@ -203,6 +203,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     allocator,
     registry,
     ceremonies,
+    ...(options.pairingCodes && { pairingCodes: options.pairingCodes }),
     authority: {
       keys: () => [publicKeys],
       operatorKey: () => toBase64(keys.keys.operator.publicKey),

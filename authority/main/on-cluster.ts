@@ -20,6 +20,7 @@ import { kubeEvents } from '../../stores/kube/events.ts'
 import { countedApi, leaderApi } from '../../stores/kube/instrumented.ts'
 import { type Leadership, lead } from '../../stores/kube/lease.ts'
 import { meshBrake } from '../../stores/kube/mesh-brake.ts'
+import { pairingCodes } from '../../stores/kube/pairing-codes.ts'
 import { registryLines } from '../../stores/kube/registry-lines.ts'
 import { type KubeStore, openKubeStore } from '../../stores/kube/store.ts'
 import type { AdminBackend } from '../admin/backend.ts'
@@ -150,6 +151,7 @@ export async function startOnCluster(options: ClusterOptions, signal: AbortSigna
     connection.close()
     throw error
   })
+  log.info({ address: options.metricsAddress ?? '127.0.0.1', port: observability.port }, 'health and metrics')
   const api = countedApi(connection, metrics)
   const own = leaderApi(api, holds)
   const brakeSource = meshBrake({ api })
@@ -162,9 +164,10 @@ export async function startOnCluster(options: ClusterOptions, signal: AbortSigna
 
   /** Resolves with the store read and this replica's socket open. */
   const standBy = async (): Promise<KubeStore> => {
+    // First: what is asked all the time is what finds connections that died without a word, also under the first lists.
+    brake.watch(life)
     const opened = await openKubeStore({ api: own, namespace, clock, random01, log }, life)
     store = opened
-    brake.watch(life)
     backend = standbyBackend({ store: opened, keys, brake, brakeSource, version, holder: () => holder })
     await mkdir(options.state, { recursive: true, mode: 0o700 })
     admin = await serveAdmin(options.state, current, log)
@@ -181,7 +184,7 @@ export async function startOnCluster(options: ClusterOptions, signal: AbortSigna
     metrics.leading(true)
     lost.addEventListener('abort', () => {
       metrics.leading(false)
-      fail(new PpnError('LeadershipLost', { why: (lost.reason as Error).message }))
+      fail(new PpnError('LeadershipLost', { why: String((lost.reason as Error).cause) }))
     })
     await warm.catchUp()
     const registry = registryLines(own, namespace)
@@ -192,6 +195,7 @@ export async function startOnCluster(options: ClusterOptions, signal: AbortSigna
       {
         ...{ store: warm, events, files, clock, random, log, metrics: registers, brake },
         auditLog: audited,
+        pairingCodes: pairingCodes(api, namespace),
         transport: gatedTransport(options.transport, holds),
         listenMs: options.listenMs ?? 0,
         ...(options.node !== undefined && { node: options.node }),

@@ -4,6 +4,7 @@ import type { Files } from '../../base/files.ts'
 import type { Logger } from '../../base/log.ts'
 import type { RandomBytes } from '../../base/random.ts'
 import type { Connection, Transport } from '../../base/transport.ts'
+import type { PairingCodes } from '../../controllers/ports/pairing-codes.ts'
 import type { Store } from '../../controllers/ports/store.ts'
 import type { EventRecorder } from '../../controllers/ports/world.ts'
 import type { RunRecord } from '../../controllers/runtime/history.ts'
@@ -23,6 +24,8 @@ export interface AuthorityOptions {
   brake?: Brake
   /** Another audit than the one in `files`. */
   auditLog?: AuditLog
+  /** Reads codes out of Secrets; a folder has none. */
+  pairingCodes?: PairingCodes
   /** The node beside whose agent this replica runs; the first of the Mesh's authority nodes when absent. */
   node?: string
   transport: Transport

@@ -27,7 +27,7 @@ export interface Act {
 const LOOK_EVERY_MS = 200
 export const ENDED = new Set(['Approved', 'Denied', 'Expired', 'Burned', 'Withdrawn'])
 /** Nothing will come of it, however long one waits. */
-const HOPELESS = new Set(['RendezvousTaken', 'SecretNeedsCluster'])
+const HOPELESS = new Set(['RendezvousTaken', 'SecretNeedsCluster', 'SecretUnreadable'])
 
 /** Ends with 0 when the machine is enrolled, with 1 when it is not. Stopped before that, it takes its Pairing back. */
 export async function pair(io: Io, options: PairOptions, input?: Answers): Promise<ExitCode> {

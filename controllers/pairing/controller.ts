@@ -22,8 +22,18 @@ async function observePairing(
     unavailable: ceremonies.unavailable(),
     node: node && !deleting ? { uid: node.metadata.uid, name: node.metadata.name } : undefined,
     act: store.isAct(`Pairing/${pairing.metadata.name}`),
+    ...(await codeOf(world, pairing)),
     answers,
   }
+}
+
+/** The code, where it stands. */
+async function codeOf(
+  { pairingCodes }: ControllerWorld,
+  { spec }: PairingObject,
+): Promise<Pick<PairingObserved, 'code'>> {
+  if (spec.code !== undefined) return { code: { code: spec.code } }
+  return pairingCodes && spec.codeSecretRef ? { code: await pairingCodes(spec.codeSecretRef) } : {}
 }
 
 export const pairingPlanner = { kind: 'Pairing', observe: observePairing, plan: planPairing } as const

@@ -210,6 +210,42 @@ test('a code in a Secret is named as what only a cluster has', async () => {
   expect(run.fake.store.get('Pairing', 'q')?.status?.conditions[0]?.reason).toBe('SecretNeedsCluster')
 })
 
+describe('a code in a Secret', () => {
+  const declareRef = () =>
+    run.fake.store.put('Pairing', 'q', {
+      ...SPEC,
+      rendezvous: 'QQQQ',
+      code: undefined,
+      codeSecretRef: { name: 's', key: 'k' },
+    })
+  const reason = () => run.fake.store.get('Pairing', 'q')?.status?.conditions[0]?.reason
+  const opened = () => run.fake.ceremonies.opened.get(run.fake.store.get('Pairing', 'q')?.metadata.uid ?? '')
+
+  test('opens the ceremony, and is in nothing that is shown', async () => {
+    run.world.pairingCodes = async ({ name, key }) => ({ code: name === 's' && key === 'k' ? 'A7K2-9QZX' : '' })
+    declareRef()
+    await run.settle()
+    expect(reason()).toBe('Pending')
+    expect(opened()?.code).toBe('A7K2-9QZX')
+    expect(JSON.stringify(run.fake.store.get('Pairing', 'q'))).not.toContain('A7K2-9QZX')
+    expect(JSON.stringify(opened())).not.toContain('A7K2-9QZX')
+  })
+
+  test('that cannot be read is said, looked at again, and good as soon as it can', async () => {
+    let code: { code: string } | { why: string } = { why: 'there is no Secret s' }
+    run.world.pairingCodes = async () => code
+    declareRef()
+    await run.settle()
+    expect(reason()).toBe('SecretUnreadable')
+    expect(opened()).toBeUndefined()
+    code = { code: 'A7K2-9QZX' }
+    run.elapse()
+    await run.settle()
+    expect(reason()).toBe('Pending')
+    expect(opened()?.code).toBe('A7K2-9QZX')
+  })
+})
+
 test('deleting it ends an open ceremony and forgets it', async () => {
   await see(machine())
   run.fake.store.bury('Pairing/p')

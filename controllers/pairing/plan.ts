@@ -14,7 +14,8 @@ import type { PairingPhase } from '../../api/v1alpha1/pairing.ts'
 import { conditions } from '../common/conditions.ts'
 import type { Answers, Effect } from '../common/effects.ts'
 import { isPaused, statusEffect, verdictEvent } from '../common/status.ts'
-import type { CeremonySession, CeremonyView } from '../ports/ceremonies.ts'
+import type { CeremonySession, CeremonyView, OpenCeremony } from '../ports/ceremonies.ts'
+import type { PairingCode } from '../ports/pairing-codes.ts'
 import { type PairingRecord, pairingRecord } from './record.ts'
 
 export type PairingObject = PpnObject<'Pairing'>
@@ -23,6 +24,8 @@ export type PairingObject = PpnObject<'Pairing'>
 export const WINDOW_MS = 600_000
 /** An ended Pairing stays to be read. */
 const KEPT_MS = 3_600_000
+/** Nobody tells of Secrets: one that cannot be read is looked at again. */
+const AGAIN_FOR_SECRET: Effect = { type: 'again', afterMs: 5_000 }
 
 export interface PairingObserved {
   nowMs: number
@@ -31,6 +34,8 @@ export interface PairingObserved {
   /** The Pairing that has the rendezvous now. */
   holder: string | undefined
   unavailable: string | undefined
+  /** undefined: it is in a Secret, and there are none here. */
+  code?: PairingCode
   /** The Node that the machine will be. */
   node: { uid: string; name: string } | undefined
   /** Made by `ppn pair` rather than declared in a folder. */
@@ -73,7 +78,11 @@ function planOpen(pairing: PairingObject, observed: PairingObserved): Effect[] {
   const obstacle = obstacleOf(pairing, observed)
   const first: Effect[] = record ? [] : [write(pairing, current)]
   if (obstacle !== 'none')
-    return [...first, ...tell(pairing, observed, { stage: 'Pending', obstacle }), ...later(current, nowMs)]
+    return [
+      ...first,
+      ...tell(pairing, observed, { stage: 'Pending', obstacle }),
+      ...(obstacle === 'SecretUnreadable' ? [AGAIN_FOR_SECRET] : later(current, nowMs)),
+    ]
 
   const session = view.session
   const { sas, trustCode } = pairing.spec
@@ -88,7 +97,12 @@ function planOpen(pairing: PairingObject, observed: PairingObserved): Effect[] {
     if (!enrol.ok) return end(pairing, observed, noted, { phase: 'Denied', atMs: nowMs, why: enrol.reason })
     return end(pairing, observed, noted, { phase: 'Approved', atMs: nowMs })
   }
-  return [...writing, open(pairing, noted), ...tell(pairing, observed, { stage }), ...later(current, nowMs)]
+  return [
+    ...writing,
+    ...open(pairing, noted, observed),
+    ...tell(pairing, observed, { stage }),
+    ...later(current, nowMs),
+  ]
 }
 
 const write = (pairing: PairingObject, value: PairingRecord): Effect => ({
@@ -100,13 +114,22 @@ const later = (record: PairingRecord, nowMs: number): Effect[] => [
   { type: 'again', afterMs: Math.max(0, record.startedMs + WINDOW_MS - nowMs) },
 ]
 
-function open(pairing: PairingObject, record: PairingRecord): Effect {
-  const { nodeName, rendezvous, code = '', address, grant } = pairing.spec
+/** Nothing, once its Secret is gone: what was opened before stays as it is. */
+function open(pairing: PairingObject, record: PairingRecord, observed: PairingObserved): Effect[] {
+  const { nodeName, rendezvous, address, grant } = pairing.spec
+  if (!observed.code || 'why' in observed.code) return []
   const claim = address === undefined ? {} : { claim: { address, ...(grant !== undefined && { grant }) } }
   const until = record.end?.phase === 'Approved' ? record.end.atMs + KEPT_MS : record.startedMs + WINDOW_MS
   const enrolled = record.end?.phase === 'Approved' && record.matched ? { enrolled: record.matched } : {}
   const { uid } = pairing.metadata
-  return { type: 'openCeremony', ceremony: { uid, nodeName, rendezvous, code, untilMs: until, ...claim, ...enrolled } }
+  const ceremony = { uid, nodeName, rendezvous, untilMs: until, ...claim, ...enrolled }
+  const fromSecret = pairing.spec.code === undefined
+  return [{ type: 'openCeremony', ceremony: withCode(ceremony, observed.code.code, fromSecret) }]
+}
+
+/** A code out of a Secret is not enumerable: what is shown of a plan does not hold it. */
+function withCode(ceremony: Omit<OpenCeremony, 'code'>, code: string, hidden: boolean): OpenCeremony {
+  return Object.defineProperty({ ...ceremony } as OpenCeremony, 'code', { value: code, enumerable: !hidden })
 }
 
 function enrolment(pairing: PairingObject, node: { uid: string; name: string }, session: CeremonySession): Effect {
@@ -116,9 +139,10 @@ function enrolment(pairing: PairingObject, node: { uid: string; name: string }, 
 
 function obstacleOf(
   { metadata, spec }: PairingObject,
-  { holder, unavailable }: PairingObserved,
+  { holder, unavailable, code }: PairingObserved,
 ): PairingFacts['obstacle'] {
-  if (spec.code === undefined) return 'SecretNeedsCluster'
+  if (!code) return 'SecretNeedsCluster'
+  if ('why' in code) return 'SecretUnreadable'
   if (unavailable !== undefined && spec.address === undefined) return 'NotServed'
   return holder !== undefined && holder !== metadata.uid ? 'RendezvousTaken' : 'none'
 }
@@ -160,8 +184,10 @@ function end(pairing: PairingObject, observed: PairingObserved, record: PairingR
 
 function planEnded(pairing: PairingObject, observed: PairingObserved, record: PairingRecord, ended: End): Effect[] {
   const left = ended.atMs + KEPT_MS - observed.nowMs
-  const answer: Effect =
-    ended.phase === 'Approved' ? open(pairing, record) : { type: 'closeCeremony', reason: ended.why ?? 'Denied' }
+  const answer: Effect[] =
+    ended.phase === 'Approved'
+      ? open(pairing, record, observed)
+      : [{ type: 'closeCeremony', reason: ended.why ?? 'Denied' }]
   const goes: Effect[] = !observed.act ? [] : left > 0 ? [{ type: 'again', afterMs: left }] : [{ type: 'removeAct' }]
   // A folder's Pairing stays, and its ceremony ends with the hour.
   if (left <= 0)
@@ -170,7 +196,7 @@ function planEnded(pairing: PairingObject, observed: PairingObserved, record: Pa
       ...tell(pairing, observed, { stage: ended.phase }, ended),
       ...goes,
     ]
-  return [answer, ...tell(pairing, observed, { stage: ended.phase }, ended), ...goes]
+  return [...answer, ...tell(pairing, observed, { stage: ended.phase }, ended), ...goes]
 }
 
 const PHASE_OF: Record<Stage, PairingPhase> = {
@@ -190,7 +216,7 @@ const PHASE_OF: Record<Stage, PairingPhase> = {
 
 function tell(
   pairing: PairingObject,
-  { nowMs, view, unavailable }: PairingObserved,
+  { nowMs, view, unavailable, code }: PairingObserved,
   known: { stage: Stage; obstacle?: PairingFacts['obstacle']; deleting?: boolean },
   ended?: End,
 ): Effect[] {
@@ -208,6 +234,7 @@ function tell(
       hostname: view.session?.hostname,
       from: view.session?.from,
       unavailable,
+      secret: code && 'why' in code ? code.why : undefined,
       address: pairing.spec.address,
       calling: view.calling ?? 'calls',
       why: CEREMONY_REFUSALS[ended?.why ?? 'Denied'],

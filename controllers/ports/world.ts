@@ -7,6 +7,7 @@ import type { Bundles } from './bundles.ts'
 import type { Ceremonies } from './ceremonies.ts'
 import type { Commands } from './commands.ts'
 import type { Fleet } from './fleet.ts'
+import type { PairingCodes } from './pairing-codes.ts'
 import type { Registry } from './registry.ts'
 import type { Store } from './store.ts'
 
@@ -45,6 +46,8 @@ export interface World {
   allocator: Allocator
   registry: Registry
   ceremonies: Ceremonies
+  /** Codes in Secrets; absent where there are none. */
+  pairingCodes?: PairingCodes
   authority: AuthorityFacts
   events: EventRecorder
 }

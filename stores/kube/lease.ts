@@ -31,7 +31,7 @@ export interface LeaseOptions {
 }
 
 export interface Leadership {
-  /** Aborts when leadership is lost or given back. */
+  /** Aborts when leadership is lost or given back; the reason's `cause` is why, in words. */
   readonly signal: AbortSignal
   /**
    * Whether we lead at this very moment. To be asked right before each effect: after a suspension it is false at
@@ -132,7 +132,7 @@ export async function lead(options: LeaseOptions, signal: AbortSignal): Promise<
     const lose = (why: string) => {
       guard.cancel()
       if (life.signal.aborted) return
-      life.abort(new Error(`leadership lost: ${why}`))
+      life.abort(new Error(`leadership lost: ${why}`, { cause: why }))
       log.warn({ lease: name, identity, why }, 'leading no more')
     }
     const renew = async () => {

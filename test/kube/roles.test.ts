@@ -10,6 +10,7 @@ import { silentLogger } from '../../base/log.ts'
 import { connectKube } from '../../stores/kube/connect.ts'
 import { kubeEvents } from '../../stores/kube/events.ts'
 import { lead } from '../../stores/kube/lease.ts'
+import { CODES_SECRET, pairingCodes } from '../../stores/kube/pairing-codes.ts'
 import { kubeRecords } from '../../stores/kube/records.ts'
 import { registryLines } from '../../stores/kube/registry-lines.ts'
 import { createPath, objectPath } from '../../stores/kube/resources.ts'
@@ -109,6 +110,16 @@ test('kubectl’s own short names stay what they were', async () => {
   }
 })
 
+test('of all Secrets the authority reads the one with codes of pairings: not even its own keys', async () => {
+  const allowed = async (verb: string, what: string) => {
+    const { stdout } = await cluster().tryKubectl(['auth', 'can-i', verb, what, '--as', AUTHORITY, '-n', 'ppn-system'])
+    return stdout.trim() === 'yes'
+  }
+  expect(await allowed('get', `secrets/${CODES_SECRET}`)).toBe(true)
+  expect(await allowed('get', 'secrets/ppn-authority-keys')).toBe(false)
+  expect(await allowed('list', 'secrets')).toBe(false)
+})
+
 test('the store and the election use exactly what the role of the authority grants', async () => {
   const token = (await cluster().kubectl(['create', 'token', 'ppn-authority', '-n', 'ppn-system'])).trim()
   const kubeconfig = await cluster().writeKubeconfig('authority', { token })
@@ -166,6 +177,11 @@ test('the store and the election use exactly what the role of the authority gran
     expect(behind.get('term')).toEqual(second)
     await store.records.delete('term', second.version)
     await store.catchUp()
+    const code = Buffer.from('A7K2-9QZX').toString('base64')
+    const secret = { metadata: { name: CODES_SECRET }, data: { code } }
+    await cluster().request('POST', '/api/v1/namespaces/ppn-system/secrets', secret)
+    const codes = pairingCodes(connection, 'ppn-system')
+    expect(await codes({ name: CODES_SECRET, key: 'code' })).toEqual({ code: 'A7K2-9QZX' })
     const lines = registryLines(connection, 'ppn-system')
     await lines.append(Buffer.from('one\n'))
     expect(Buffer.from(await registryLines(connection, 'ppn-system').read()).toString()).toBe('one\n')
