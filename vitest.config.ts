@@ -4,7 +4,7 @@ export default defineConfig({
   test: {
     include: [
       '{api,base,protocol,controllers,stores,authority,agent,cli,testing,hack}/**/*.test.ts',
-      'test/{break-in,conformance,objects,fleet,lab}/**/*.test.ts',
+      'test/{bench,break-in,conformance,objects,fleet,lab}/**/*.test.ts',
     ],
     // The machine is shared: a slow moment is no failure. No test waits for a clock.
     testTimeout: 240_000,

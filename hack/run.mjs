@@ -26,6 +26,7 @@ const TASKS = {
   'bench:memory': ['test/bench/memory/run.ts'],
   'bench:vm': ['test/bench/vm/run.ts'],
   'bench:lab': ['test/bench/lab/run.ts'],
+  'bench:kube': ['test/bench/kube/run.ts'],
   fuzz: ['test/break-in/fuzz/main.ts'],
   lab: ['test/lab/main.ts'],
   guest: ['hack/guest/main.ts'],

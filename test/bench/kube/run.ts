@@ -1,0 +1,83 @@
+// `npm run bench:kube [-- --objects N --rounds N --updates N --only NAME,...]`: the same small reconcile by ppn and by
+// others against one real API server, in turns. docs/performance.md says what the figures mean.
+import { readFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
+import { systemProcesses } from '../../../base/processes.ts'
+import { kubePrograms } from '../../../hack/kube/build.ts'
+import { type Cluster, startCluster } from '../../../hack/kube/cluster.ts'
+import { collectionPath } from '../../../stores/kube/resources.ts'
+import { machine } from '../table.ts'
+import { pause } from '../wait.ts'
+import { auditTail } from './audit.ts'
+import { CONTESTANTS } from './contestants.ts'
+import { type Measured, measure } from './measure.ts'
+import { createObjects } from './objects.ts'
+import { type BenchOptions, benchOptions } from './options.ts'
+import { builtProgram } from './programs.ts'
+import { startReceiver } from './receiver.ts'
+import { changeTable, coldTable } from './report.ts'
+
+const say = (line: string) => void process.stderr.write(`${line}\n`)
+
+async function prepared(cluster: Cluster): Promise<void> {
+  await cluster.kubectl(['apply', '--server-side', '-k', 'manifests/crds'])
+  await cluster.kubectl(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=60s'])
+  // Established, and yet served a moment later.
+  while ((await cluster.request('GET', collectionPath('Archive'))).status !== 200) await pause(50)
+}
+
+async function bench({ objects: count, rounds, updates, only }: BenchOptions): Promise<void> {
+  const processes = systemProcesses()
+  const taking = CONTESTANTS.filter(({ name }) => !only || only.includes(name))
+  const programs = new Map<string, string>()
+  for (const { name, needs } of taking) programs.set(name, needs ? await builtProgram(needs, processes, say) : '')
+  const cluster = await startCluster(await kubePrograms({ processes, say }))
+  const receiver = await startReceiver()
+  try {
+    await prepared(cluster)
+    say(`creating ${count} archives ...`)
+    const objects = await createObjects(cluster, count)
+    const audit = auditTail(cluster.auditLog)
+    const measured = new Map<string, Measured[]>(taking.map(({ name }) => [name, []]))
+    const loads: number[] = []
+    const places = { kubeconfig: cluster.kubeconfig, receiver: receiver.address }
+    for (let round = 0; round < rounds; round++) {
+      // Another one first each time: who follows whom is not the same for all rounds.
+      const order = taking.map((_, i) => taking[(i + round) % taking.length]!)
+      for (const contestant of order) {
+        say(`round ${round + 1}: ${contestant.name} ...`)
+        const scene = { objects, updates, receiver, audit, places }
+        measured.get(contestant.name)!.push(await measure(contestant, programs.get(contestant.name)!, scene))
+        loads.push(loadavg()[0]!)
+      }
+    }
+    audit.close()
+    const all = taking.map(({ name, what }) => ({ what, rounds: measured.get(name)! }))
+    const version = /controller-runtime (v\S+)/.exec(
+      readFileSync(new URL('controller-runtime/go.mod', import.meta.url), 'utf8'),
+    )?.[1]
+    process.stdout.write(`
+${machine()}, controller-runtime ${version}, load average ${Math.min(...loads).toFixed(0)} to ${Math.max(...loads).toFixed(0)}
+${count} archives, ${rounds} rounds in turns; middle of the rounds (least - most)
+
+${coldTable(all)}
+
+${changeTable(all)}
+${receiver.repeats() > 0 ? `\n${receiver.repeats()} commands came twice.\n` : ''}`)
+  } finally {
+    receiver.close()
+    await cluster.stop()
+  }
+}
+
+let options: BenchOptions | undefined
+try {
+  options = benchOptions(
+    process.argv.slice(2),
+    CONTESTANTS.map(({ name }) => name),
+  )
+} catch (error) {
+  say((error as Error).message)
+  process.exitCode = 64 // EX_USAGE of sysexits(3)
+}
+if (options) await bench(options)
