@@ -142,7 +142,7 @@ export async function openKubeStore(options: KubeStoreOptions, signal: AbortSign
   /** The answer to our own write is news like any other, and sooner. */
   const absorb = (kind: Kind, answer: unknown): AnyObject | undefined => {
     if (answer === undefined) return undefined
-    const projected = project(kind, answer)
+    const projected = project(kind, answer, cache.get)
     changed(cache.ingest(projected))
     return cache.get(projected.key)
   }
@@ -186,7 +186,7 @@ export async function openKubeStore(options: KubeStoreOptions, signal: AbortSign
           read(kind)
         },
         event({ type, object }) {
-          const projected = project(kind, object)
+          const projected = project(kind, object, cache.get)
           if (type === 'DELETED') changed(cache.drop(projected.key, projected.metadata.uid))
           else changed(cache.ingest(projected))
         },
