@@ -67,7 +67,7 @@ const seriesName = ({ name, labels }: Sample, pod: string) => {
 
 /** promtool's input series: the healthy scrape, with a change. `SERIES@POD` is another replica's. */
 function inputSeries(samples: readonly Sample[], change: Change) {
-  const series = new Map(
+  const series = new Map<string, string>(
     samples.map((sample) => [seriesName(sample, 'ppn-authority-a'), `${sample.value}x${MINUTES}`] as const),
   )
   for (const [what, values] of Object.entries(change)) {
