@@ -32,6 +32,8 @@ export interface AtOnceOptions {
   planner: ReturnType<typeof commandPlanner>
   /** The authority's own mesh address. */
   address: string
+  /** Of the nodes that others of its replicas speak from. */
+  authorityAddresses?(): readonly string[]
   times(): Times
   emit(packet: Packet): void
   auditPacket(packet: Packet, how?: object): void
@@ -66,9 +68,11 @@ export function atOnce(options: AtOnceOptions, signal: AbortSignal): AtOnce {
       })
       signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
     })
+  const isAuthority = (address: string) =>
+    address === options.address || (options.authorityAddresses?.().includes(address) ?? false)
   const sever = async (node: string, throughBrake: boolean): Promise<void> => {
     const entry = roster.get(node)
-    if (entry && (entry.hub || entry.address === options.address)) throw new PpnError('SeverRefused', { node })
+    if (entry && (entry.hub || isAuthority(entry.address))) throw new PpnError('SeverRefused', { node })
     if (throughBrake) await audit.durable('command', { op: 'SEVER', node, throughBrake })
     else if (!(await brake.guard())) throw new PpnError('CommandHeld', { node, reason: 'Braked' })
     if (throughBrake) await listened()

@@ -306,6 +306,14 @@ describe('the brake (law 12)', () => {
     ])
     await expect(downlink.commands.severThroughBrake('n1')).rejects.toMatchObject({ code: 'SeverRefused' })
   })
+
+  test('a node that another replica of the authority speaks from is not severed either', async () => {
+    const world = await lab(3)
+    const downlink = await world.start({ authorityAddresses: () => ['10.8.0.1', '10.8.0.3'] })
+    for (const sever of [downlink.commands.sever, downlink.commands.severThroughBrake])
+      await expect(sever('n3')).rejects.toMatchObject({ code: 'SeverRefused' })
+    await downlink.commands.severThroughBrake('n2')
+  })
 })
 
 test('a converged fleet is sent nothing (law 6)', async () => {

@@ -49,6 +49,8 @@ export interface CommandSenderOptions {
   meshEpochMs: number
   /** The authority's own mesh address: packets come from it. */
   address: string
+  /** Of the nodes that others of its replicas speak from: like its own node, none of them is severed. */
+  authorityAddresses?(): readonly string[]
   /** UDP port of the agents. */
   port: number
   /** A node is about to be severed outside any deletion: durable when resolved. */

@@ -266,6 +266,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
         records: store.records,
         commandSecret: command.secretKey,
         listenMs: options.listenMs,
+        authorityAddresses: places.all,
         versions: options.versions?.telemetry,
         async noteSever(node) {
           await leaving.remember(node, 'severed')
