@@ -3,6 +3,8 @@ import { factsOnArrival, TERM_LEAP } from './arrival.ts'
 
 test('the next reign lies above the last, within what a node follows by itself', () => {
   expect(factsOnArrival([{ key: 'term', value: 12 }], new Map())).toEqual([{ key: 'term', value: 12 + TERM_LEAP }])
+  // Two starts of the old place against its mark do not catch up with the first reign here.
+  expect(TERM_LEAP + 1).toBeGreaterThan(2)
   // Section 7.1: its own term and the next 16; the reign begins one above the record.
   expect(TERM_LEAP + 1).toBeLessThanOrEqual(16)
 })

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { holdAbstractLock } from '../../base/lock.ts'
 import { type Processes, runOk } from '../../base/processes.ts'
 import { KSTATUS, kstatusId } from './kstatus.ts'
+import { LUA, luaId } from './lua.ts'
 import { buildId, HERE, kubernetesVersion, linkerFlags, PROGRAMS, type Program } from './release.ts'
 
 /** Where Go unpacks itself when it is not on PATH (go.dev/doc/install). */
@@ -56,6 +57,12 @@ export async function kstatusProgram(options: BuildOptions): Promise<string> {
   const programs = { kstatus: '.' }
   const module: Module = { id: kstatusId(), cwd: KSTATUS, of: 'cli-utils', programs, ldflags: '-s -w' }
   return join(await built(module, options), 'kstatus')
+}
+
+/** Path of the program that runs a health script of Argo CD, built like those. */
+export async function luaProgram(options: BuildOptions): Promise<string> {
+  const module: Module = { id: luaId(), cwd: LUA, of: 'gopher-lua', programs: { lua: '.' }, ldflags: '-s -w' }
+  return join(await built(module, options), 'lua')
 }
 
 /** The folder with the module's programs. */
