@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { stringify } from 'yaml'
-import { API_VERSION } from '../../api/meta.ts'
+import { API_VERSION, type Kind } from '../../api/meta.ts'
 
 export interface FleetShape {
   /** At most 254. */
@@ -55,6 +55,12 @@ const nodeObject = ({ name, address, endpoint }: DeclaredNode) =>
 
 const poolObject = ({ name }: DeclaredNode) =>
   named('ResourcePool', name, { nodeName: name, memory: { reservedForHost: '512Mi', overcommitPercent: 200 } })
+
+/** Mesh and nodes, as they are sent to an API server. */
+export const nodeObjects = (shape: FleetShape): { kind: Kind; object: object }[] => [
+  { kind: 'Mesh', object: meshObject(shape) },
+  ...declaredNodes(shape).map((node) => ({ kind: 'Node' as const, object: nodeObject(node) })),
+]
 
 /** Archive `i` lives on node `i mod nodes`. */
 export function archiveObject(shape: FleetShape, i: number, weight = 100): object {

@@ -6,6 +6,8 @@ export interface Places {
   kubeconfig: string
   /** host:port of the receiver. */
   receiver: string
+  /** Folder for whoever keeps something between two starts. */
+  state: string
 }
 
 export interface Contestant {
@@ -59,3 +61,15 @@ export const CONTESTANTS: readonly Contestant[] = [
     }),
   },
 ]
+
+/** Does far more than the others, and so has a table of its own. */
+export const AUTHORITY: Contestant = {
+  name: 'authority',
+  what: 'the whole authority, no agents',
+  agent: 'bench-authority',
+  needs: 'ppn',
+  command: ({ kubeconfig, state }, folder) => ({
+    program: process.execPath,
+    args: [...NODE_FLAGS, join(folder, 'authority-process.js'), kubeconfig, state],
+  }),
+}

@@ -1,26 +1,20 @@
 // One contestant, once: from its start to the last status, then single changes, then many at once.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { monotonicMs } from '../monotonic.ts'
 import { pause } from '../wait.ts'
 import { type Asked, type AuditTail, countAsked } from './audit.ts'
+import { changeAtOnce, changeSingly } from './changes.ts'
+import { startContestant } from './child.ts'
 import type { Contestant, Places } from './contestants.ts'
 import type { Changed, Objects } from './objects.ts'
 import type { Receiver } from './receiver.ts'
 import { usageOf } from './usage.ts'
 
-/** A modest rate: 25 changes a second. */
-const CHANGE_EVERY_MS = 40
 const BURST = 100
 /** After the last status: what a process keeps, rather than what it is just throwing away. */
-const SETTLE_MS = 3_000
+export const SETTLE_MS = 3_000
 const LOOK_EVERY_MS = 50
-const WITHIN_MS = 10 * 60_000
+export const WITHIN_MS = 10 * 60_000
 const EFFECT_WITHIN_MS = 60_000
-/** Kept of what a program says, for when it ends. */
-const LAST_WORDS = 4_096
-/** Coprime with any number of objects below it: successive changes are of archives far apart. */
-const STRIDE = 7_919
 
 export interface Measured {
   /** Process started to the last command of all objects. */
@@ -37,6 +31,7 @@ export interface Measured {
   /** Of a hundred at once: each, and the last one. */
   burstMs: number[]
   settledMiB: number
+  settledOwnMiB: number
   endMiB: number
   peakMiB: number
 }
@@ -50,21 +45,7 @@ export interface Scene {
   places: Places
 }
 
-const wroteStatus = ({ what, status }: Asked) => what.endsWith(' status') && status === 200
-
-function start({ command }: Contestant, places: Places, built: string): ChildProcess {
-  const { program, args, env } = command(places, built)
-  return spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
-}
-
-/** One after the other at an even pace, whether the last one has had its effect or not. */
-function changeSingly(objects: Objects, updates: number): Promise<Changed[]> {
-  const change = async (i: number) => {
-    await pause(i * CHANGE_EVERY_MS)
-    return await objects.change((i * STRIDE) % objects.count)
-  }
-  return Promise.all(Array.from({ length: updates }, (_, i) => change(i)))
-}
+export const wroteStatus = ({ what, status }: Asked) => what.endsWith(' status') && status === 200
 
 /** `built`: path of the program it needs. */
 export async function measure(contestant: Contestant, built: string, scene: Scene): Promise<Measured> {
@@ -72,17 +53,7 @@ export async function measure(contestant: Contestant, built: string, scene: Scen
   const all = await objects.changeAll()
   audit.take(contestant.agent)
   const began = { wallMs: Date.now(), monotonicMs: monotonicMs() }
-  const child = start(contestant, places, built)
-  const gone = once(child, 'exit')
-  let words = ''
-  child.stderr?.setEncoding('utf8').on('data', (part: string) => {
-    words = (words + part).slice(-LAST_WORDS)
-  })
-  const pid = child.pid as number
-  const lost = gone.then(([code, signal]) =>
-    Promise.reject(new Error(`${contestant.name} ended (${code ?? signal}): ${words}`)),
-  )
-  lost.catch(() => {})
+  const { pid, lost, stop } = startContestant(contestant, places, built)
   /** Requests since the last call, once `count` statuses are among them. */
   const settled = async (count: number): Promise<Asked[]> => {
     const found: Asked[] = []
@@ -111,9 +82,7 @@ export async function measure(contestant: Contestant, built: string, scene: Scen
     const afterUpdates = usageOf(pid)
 
     const burstBegan = monotonicMs()
-    const burst = await Promise.all(
-      Array.from({ length: BURST }, (_, i) => objects.change((i * STRIDE) % objects.count)),
-    )
+    const burst = await changeAtOnce(objects, BURST)
     const burstAt = await effects(burst, EFFECT_WITHIN_MS)
     await settled(BURST)
     const end = usageOf(pid)
@@ -128,13 +97,11 @@ export async function measure(contestant: Contestant, built: string, scene: Scen
       updateRequests: countAsked(updates),
       burstMs: burstAt.map((ms) => ms - burstBegan),
       settledMiB: calm.rssMiB,
+      settledOwnMiB: calm.ownMiB,
       endMiB: end.rssMiB,
       peakMiB: end.peakMiB,
     }
   } finally {
-    child.kill('SIGTERM')
-    const force = setTimeout(() => child.kill('SIGKILL'), 5_000)
-    await gone
-    clearTimeout(force)
+    await stop()
   }
 }

@@ -1,13 +1,16 @@
 // The objects that all contestants reconcile, and how the benchmark changes them.
 import type { Cluster } from '../../../hack/kube/cluster.ts'
 import { createPath, objectPath } from '../../../stores/kube/resources.ts'
-import { archiveName, archiveObject } from '../folder.ts'
+import { archiveName, archiveObject, nodeObjects } from '../folder.ts'
 import { monotonicMs } from '../monotonic.ts'
 
 const NAMESPACE = 'bench'
 /** As many as the keep-alive agent of the cluster has sockets. */
 const AT_ONCE = 32
 const MOST_WEIGHT = 10_000
+const NODES = 254
+/** Second octet of a mesh that nobody stands in: no packet leaves. */
+const OCTET = 233
 
 export interface Changed {
   number: number
@@ -38,7 +41,7 @@ async function eachOf<T>(count: number, work: (i: number) => Promise<T>): Promis
 /** Resolves when the API server has them all. */
 export async function createObjects(cluster: Cluster, count: number): Promise<Objects> {
   await cluster.kubectl(['create', 'namespace', NAMESPACE])
-  const shape = { nodes: 254, archives: count, octet: 0 }
+  const shape = { nodes: NODES, archives: count, octet: OCTET }
   const path = createPath('Archive', NAMESPACE)
   await eachOf(count, async (i) => {
     const { status, text } = await cluster.request('POST', path, archiveObject(shape, i))
@@ -56,4 +59,14 @@ export async function createObjects(cluster: Cluster, count: number): Promise<Ob
     return { number: i + 1, generation, askedMs, answeredMs }
   }
   return { count, change, changeAll: () => eachOf(count, change) }
+}
+
+/** The nodes that the archives name, and their mesh: of no interest to who watches archives only. */
+export async function createNodes(cluster: Cluster): Promise<void> {
+  const fleet = nodeObjects({ nodes: NODES, archives: 0, octet: OCTET })
+  await eachOf(fleet.length, async (i) => {
+    const { kind, object } = fleet[i]!
+    const { status, text } = await cluster.request('POST', createPath(kind), object)
+    if (status !== 201) throw new Error(`${kind}: ${status} ${text}`)
+  })
 }

@@ -5,13 +5,13 @@ import { changeTable, coldTable } from './report.ts'
 const round = (n: number): Measured => ({
   ...{ coldEffectMs: n * 1000, coldStatusMs: n * 1100, coldCpuMs: 500, coldRequests: { watch: 1, list: n } },
   ...{ effectMs: [n, n * 2], answerMs: [1], updateCpuMs: 4, updateRequests: {}, burstMs: [n * 10, n * 30] },
-  ...{ settledMiB: 40, endMiB: 41, peakMiB: 42 + n },
+  ...{ settledMiB: 40, settledOwnMiB: 20, endMiB: 41, peakMiB: 42 + n },
 })
 const rounds = [{ what: 'a', rounds: [round(1), round(3), round(2)] }]
 
 test('cold starts: the middle of the rounds and their spread, the requests of the last one', () => {
   expect(coldTable(rounds).split('\n').at(-1)).toBe(
-    '| a | 2.00 s (1.00 s - 3.00 s) | 2.20 s (1.10 s - 3.30 s) | 0.50 s | 40 MiB | 44 MiB (43 MiB - 45 MiB) | 2 list, 1 watch |',
+    '| a | 2.00 s (1.00 s - 3.00 s) | 2.20 s (1.10 s - 3.30 s) | 0.50 s | 40 MiB | 20 MiB | 44 MiB (43 MiB - 45 MiB) | 2 list, 1 watch |',
   )
 })
 

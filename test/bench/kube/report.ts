@@ -2,6 +2,7 @@
 import { summarise } from '../stats.ts'
 import { markdownTable } from '../table.ts'
 import type { Measured } from './measure.ts'
+import type { MeasuredAuthority } from './measure-authority.ts'
 
 export interface Rounds {
   what: string
@@ -26,7 +27,7 @@ const requests = (counts: Record<string, number>): string =>
     .join(', ')
 
 export function coldTable(all: readonly Rounds[]): string {
-  const head = ['by', 'last command', 'last status', 'processor time', 'RSS settled', 'peak', 'requests']
+  const head = ['by', 'last command', 'last status', 'processor time', 'RSS settled', 'of it own', 'peak', 'requests']
   const rows = all.map(({ what, rounds }) => [
     what,
     middle(
@@ -43,6 +44,10 @@ export function coldTable(all: readonly Rounds[]): string {
     ),
     middle(
       rounds.map((r) => r.settledMiB),
+      mib,
+    ),
+    middle(
+      rounds.map((r) => r.settledOwnMiB),
       mib,
     ),
     middle(
@@ -98,4 +103,41 @@ export function changeTable(all: readonly Rounds[]): string {
     ]
   })
   return markdownTable(head, rows)
+}
+
+export function authorityTable(what: string, rounds: readonly MeasuredAuthority[]): string {
+  const head = [
+    ...['by', 'last status', 'processor time', 'RSS settled', 'of it own', 'peak', 'requests'],
+    ...['change to status: samples', 'p50', 'p99', 'API answer p50'],
+  ]
+  const status = summarise(rounds.flatMap((r) => r.statusMs))
+  const row = [
+    what,
+    middle(
+      rounds.map((r) => r.coldStatusMs),
+      seconds,
+    ),
+    middle(
+      rounds.map((r) => r.coldCpuMs),
+      seconds,
+    ),
+    middle(
+      rounds.map((r) => r.settledMiB),
+      mib,
+    ),
+    middle(
+      rounds.map((r) => r.settledOwnMiB),
+      mib,
+    ),
+    middle(
+      rounds.map((r) => r.peakMiB),
+      mib,
+    ),
+    requests(rounds.at(-1)?.coldRequests ?? {}),
+    String(status.samples),
+    millis(status.median),
+    millis(status.p99),
+    millis(summarise(rounds.flatMap((r) => r.answerMs)).median),
+  ]
+  return markdownTable(head, [row])
 }

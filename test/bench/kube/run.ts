@@ -1,7 +1,9 @@
 // `npm run bench:kube [-- --objects N --rounds N --updates N --only NAME,...]`: the same small reconcile by ppn and by
 // others against one real API server, in turns. docs/performance.md says what the figures mean.
 import { readFileSync } from 'node:fs'
-import { loadavg } from 'node:os'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { systemProcesses } from '../../../base/processes.ts'
 import { kubePrograms } from '../../../hack/kube/build.ts'
 import { type Cluster, startCluster } from '../../../hack/kube/cluster.ts'
@@ -9,13 +11,14 @@ import { collectionPath } from '../../../stores/kube/resources.ts'
 import { machine } from '../table.ts'
 import { pause } from '../wait.ts'
 import { auditTail } from './audit.ts'
-import { CONTESTANTS } from './contestants.ts'
+import { AUTHORITY, CONTESTANTS } from './contestants.ts'
 import { type Measured, measure } from './measure.ts'
-import { createObjects } from './objects.ts'
+import { type MeasuredAuthority, measureAuthority } from './measure-authority.ts'
+import { createNodes, createObjects } from './objects.ts'
 import { type BenchOptions, benchOptions } from './options.ts'
 import { builtProgram } from './programs.ts'
 import { startReceiver } from './receiver.ts'
-import { changeTable, coldTable } from './report.ts'
+import { authorityTable, changeTable, coldTable } from './report.ts'
 
 const say = (line: string) => void process.stderr.write(`${line}\n`)
 
@@ -28,11 +31,14 @@ async function prepared(cluster: Cluster): Promise<void> {
 
 async function bench({ objects: count, rounds, updates, only }: BenchOptions): Promise<void> {
   const processes = systemProcesses()
-  const taking = CONTESTANTS.filter(({ name }) => !only || only.includes(name))
+  const wanted = ({ name }: { name: string }) => !only || only.includes(name)
+  const taking = CONTESTANTS.filter(wanted)
   const programs = new Map<string, string>()
-  for (const { name, needs } of taking) programs.set(name, needs ? await builtProgram(needs, processes, say) : '')
+  for (const { name, needs } of [...taking, AUTHORITY].filter(wanted))
+    programs.set(name, needs ? await builtProgram(needs, processes, say) : '')
   const cluster = await startCluster(await kubePrograms({ processes, say }))
   const receiver = await startReceiver()
+  const state = await mkdtemp(join(tmpdir(), 'ppn-bench-'))
   try {
     await prepared(cluster)
     say(`creating ${count} archives ...`)
@@ -40,7 +46,7 @@ async function bench({ objects: count, rounds, updates, only }: BenchOptions): P
     const audit = auditTail(cluster.auditLog)
     const measured = new Map<string, Measured[]>(taking.map(({ name }) => [name, []]))
     const loads: number[] = []
-    const places = { kubeconfig: cluster.kubeconfig, receiver: receiver.address }
+    const places = { kubeconfig: cluster.kubeconfig, receiver: receiver.address, state }
     for (let round = 0; round < rounds; round++) {
       // Another one first each time: who follows whom is not the same for all rounds.
       const order = taking.map((_, i) => taking[(i + round) % taking.length]!)
@@ -48,6 +54,16 @@ async function bench({ objects: count, rounds, updates, only }: BenchOptions): P
         say(`round ${round + 1}: ${contestant.name} ...`)
         const scene = { objects, updates, receiver, audit, places }
         measured.get(contestant.name)!.push(await measure(contestant, programs.get(contestant.name)!, scene))
+        loads.push(loadavg()[0]!)
+      }
+    }
+    const authority: MeasuredAuthority[] = []
+    if (wanted(AUTHORITY)) {
+      await createNodes(cluster)
+      for (let round = 0; round < rounds; round++) {
+        say(`round ${round + 1}: ${AUTHORITY.name} ...`)
+        const scene = { objects, updates, receiver, audit, places }
+        authority.push(await measureAuthority(AUTHORITY, programs.get(AUTHORITY.name)!, scene))
         loads.push(loadavg()[0]!)
       }
     }
@@ -63,10 +79,11 @@ ${count} archives, ${rounds} rounds in turns; middle of the rounds (least - most
 ${coldTable(all)}
 
 ${changeTable(all)}
-${receiver.repeats() > 0 ? `\n${receiver.repeats()} commands came twice.\n` : ''}`)
+${authority.length > 0 ? `\n${authorityTable(AUTHORITY.what, authority)}\n` : ''}${receiver.repeats() > 0 ? `\n${receiver.repeats()} commands came twice.\n` : ''}`)
   } finally {
     receiver.close()
     await cluster.stop()
+    await rm(state, { recursive: true, force: true })
   }
 }
 
@@ -74,7 +91,7 @@ let options: BenchOptions | undefined
 try {
   options = benchOptions(
     process.argv.slice(2),
-    CONTESTANTS.map(({ name }) => name),
+    [...CONTESTANTS, AUTHORITY].map(({ name }) => name),
   )
 } catch (error) {
   say((error as Error).message)

@@ -7,6 +7,8 @@ const TICKS_A_SECOND = 100
 export interface Usage {
   /** VmRSS. */
   rssMiB: number
+  /** RssAnon: of it, what is not a page of the program's own file, which is shared and can be read again. */
+  ownMiB: number
   /** VmHWM: the most it ever was. */
   peakMiB: number
   /** User and system time of all its threads. */
@@ -19,7 +21,7 @@ export function usageFrom(status: string, stat: string): Usage {
   // The program's name stands in brackets and may hold anything: fields are counted behind it, from the third on.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const ticks = Number(fields[11]) + Number(fields[12])
-  return { rssMiB: mib('VmRSS'), peakMiB: mib('VmHWM'), cpuMs: (ticks * 1000) / TICKS_A_SECOND }
+  return { rssMiB: mib('VmRSS'), ownMiB: mib('RssAnon'), peakMiB: mib('VmHWM'), cpuMs: (ticks * 1000) / TICKS_A_SECOND }
 }
 
 export const usageOf = (pid: number): Usage =>
