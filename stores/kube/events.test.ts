@@ -73,3 +73,14 @@ test('a refusal is no error, and the next event goes out', async () => {
   await clock.settle()
   expect(requests).toHaveLength(2)
 })
+
+test('at the end nothing is waited for: a timer would hold the process for minutes', async () => {
+  const { clock, events, stop } = setup(taken)
+  events.record(edge, 'Warning', 'Refused', 'why')
+  events.record(edge, 'Warning', 'Refused', 'why')
+  await clock.settle()
+  expect(clock.pending()).toBe(1)
+  stop.abort(new Error('the process ends'))
+  events.record(edge, 'Warning', 'Refused', 'why')
+  expect(clock.pending()).toBe(0)
+})

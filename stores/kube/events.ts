@@ -3,7 +3,7 @@
 // times costs one request in five minutes. An Event that cannot be written is lost: events are for reading, not facts.
 import { createHash } from 'node:crypto'
 import { API_VERSION } from '../../api/meta.ts'
-import type { Clock } from '../../base/clock.ts'
+import type { Clock, Timer } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
 import type { EventRecorder } from '../../controllers/ports/world.ts'
 import { type KubeApi, PATCH, statusText } from './api.ts'
@@ -57,6 +57,17 @@ export function kubeEvents({ api, clock, log, instance }: KubeEventsOptions, sig
       .catch((error: Error) => log.debug({ error: error.message }, 'an Event was not written'))
       .finally(() => waiting--)
   }
+  /** A timer holds the process: one that is asked to end does not stay for an Event. */
+  const timers = new Set<Timer>()
+  signal.addEventListener('abort', () => timers.forEach((timer) => void timer.cancel()), { once: true })
+  const writeLater = (known: Remembered) => {
+    if (signal.aborted) return
+    const timer = clock.after(SERIES_EVERY_MS, () => {
+      timers.delete(timer)
+      writeSeries(known)
+    })
+    timers.add(timer)
+  }
   const writeSeries = (known: Remembered) => {
     known.due = false
     if (known.count === known.written) return
@@ -77,7 +88,7 @@ export function kubeEvents({ api, clock, log, instance }: KubeEventsOptions, sig
         known.lastMs = nowMs
         if (known.due) return
         known.due = true
-        clock.after(SERIES_EVERY_MS, () => writeSeries(known))
+        writeLater(known)
         return
       }
       const within = namespaceOf(namespace)
