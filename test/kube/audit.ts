@@ -11,9 +11,12 @@ export interface Audited {
   /** `nodes.ppn.dev/status`; `leases.coordination.k8s.io`. */
   resource: string
   status: number
+  /** When the server got it, by the machine's wall clock. */
+  atMs: number
 }
 
 interface Line {
+  requestReceivedTimestamp: string
   user: { username: string }
   userAgent?: string
   verb: string
@@ -25,12 +28,13 @@ interface Line {
 export async function auditOf(file: string): Promise<Audited[]> {
   const lines = (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '')
   return lines.flatMap((line) => {
-    const { user, userAgent = '', verb, objectRef, responseStatus } = JSON.parse(line) as Line
+    const { requestReceivedTimestamp, user, userAgent = '', verb, objectRef, responseStatus } = JSON.parse(line) as Line
     if (!objectRef?.resource) return []
     const group = objectRef.apiGroup ? `.${objectRef.apiGroup}` : ''
     const sub = objectRef.subresource ? `/${objectRef.subresource}` : ''
     const resource = `${objectRef.resource}${group}${sub}`
-    return [{ user: user.username, agent: userAgent, verb, resource, status: responseStatus?.code ?? 0 }]
+    const atMs = Date.parse(requestReceivedTimestamp)
+    return [{ user: user.username, agent: userAgent, verb, resource, status: responseStatus?.code ?? 0, atMs }]
   })
 }
 
@@ -47,17 +51,14 @@ export interface Uses {
   suite: string
   /** How often, by `verb resource`. */
   uses: Record<string, number>
-  /** What a role of theirs did not allow. */
-  refused: string[]
 }
 
 /** Kept in `folder`, for rbac.test.ts at the end of the run. */
 export async function keepUses(folder: string, suite: string, auditLog: string): Promise<void> {
-  const kept: Uses = { suite: basename(suite), uses: {}, refused: [] }
+  const kept: Uses = { suite: basename(suite), uses: {} }
   for (const line of (await auditOf(auditLog)).filter(byAuthority)) {
     const action = `${line.verb} ${line.resource}`
     kept.uses[action] = (kept.uses[action] ?? 0) + 1
-    if (line.status === 403 && line.user === AUTHORITY) kept.refused.push(action)
   }
   await writeFile(join(folder, `${randomUUID()}.json`), JSON.stringify(kept))
 }

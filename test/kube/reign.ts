@@ -1,4 +1,4 @@
-// An authority in this process over a real API server's store, and fake machines under it, all on a network in memory.
+// An authority in this process over a real API server's store, and machines under it, all on a network in memory.
 // Without a Lease: `replica.ts` starts what runs on a cluster.
 import { type Authority, startAuthority } from '../../authority/main/authority.ts'
 import { type Clock, systemClock } from '../../base/clock.ts'
@@ -12,7 +12,7 @@ import { kubeEvents } from '../../stores/kube/events.ts'
 import { type KubeStore, openKubeStore } from '../../stores/kube/store.ts'
 import { memoryFiles } from '../../testing/memory-files.ts'
 import { memoryNetwork } from '../../testing/memory-network.ts'
-import { type Enroller, type Machines, machinesOf } from './machines.ts'
+import { type Enroller, type Machines, type MachinesOptions, machinesOf } from './machines.ts'
 
 export const NAMESPACE = 'ppn-system'
 
@@ -26,6 +26,7 @@ export interface KubeFleetOptions {
   cluster: Cluster
   /** That the authority and the machines live by; the API server and what speaks to it keep to real time. */
   clock?: Clock
+  machines?: MachinesOptions['which']
   /** What happens to objects is written as Events. */
   events?: boolean
 }
@@ -35,7 +36,8 @@ export interface KubeFleet extends Machines {
   reign(through?: { kubeconfig?: string }): Promise<Reign>
 }
 
-export function kubeFleet({ cluster, clock = systemClock(), events = false }: KubeFleetOptions): KubeFleet {
+export function kubeFleet(options: KubeFleetOptions): KubeFleet {
+  const { cluster, clock = systemClock(), machines: which = 'fake', events = false } = options
   const network = memoryNetwork(clock, systemRandom)
   const files = new Map<string, Uint8Array>()
   const serverClock = systemClock()
@@ -52,7 +54,7 @@ export function kubeFleet({ cluster, clock = systemClock(), events = false }: Ku
     }),
   })
   const machines = machinesOf({
-    ...{ cluster, clock, transport: network.transport(), which: 'fake' },
+    ...{ cluster, clock, transport: network.transport(), which },
     leader: async () => running && enrollerOf(running),
   })
   return {
