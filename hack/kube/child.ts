@@ -12,6 +12,8 @@ export interface Child {
   /** What it printed last: why it ended. */
   lastWords(): Promise<string>
   ended(): boolean
+  /** null: it runs, or a signal ended it. */
+  exitCode(): number | null
   /** Ends it; resolves when it is gone. */
   stop(signal?: NodeJS.Signals): Promise<void>
   /** SIGSTOP: it is there, and does nothing. */
@@ -34,6 +36,7 @@ export function startChild(program: string, args: readonly string[], logFile: st
   return {
     pid: child.pid ?? 0,
     ended: () => over,
+    exitCode: () => child.exitCode,
     lastWords: async () => (await readFile(logFile, 'utf8').catch(() => '')).slice(-LAST_WORDS),
     async stop(signal = 'SIGTERM') {
       if (over) return

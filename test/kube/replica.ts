@@ -52,12 +52,25 @@ export interface Replicas {
   stop(): Promise<void>
 }
 
-/** `examples/office` on a network of loopback that no other test of this machine has. */
-export async function officeElsewhere(): Promise<string> {
+const hubNamed = (name: string) => `apiVersion: ppn.dev/v1alpha1
+kind: Node
+metadata:
+  name: ${name}
+spec:
+  role: hub
+  site: cloud
+  endpoint: ${name}.office.example:51820
+`
+
+/** `examples/office` on a network of loopback that no other test of this machine has; its Mesh may name authority nodes, hubs that are not in it among them. */
+export async function officeElsewhere(authorityNodes: readonly string[] = []): Promise<string> {
   const [a = 0, b = 0] = systemRandom(2)
   const texts: string[] = []
   for await (const file of glob('examples/office/**/*.yaml')) texts.push(await readFile(file, 'utf8'))
-  return texts.join('\n---\n').replaceAll('10.8.0.', `10.${64 + (a % 64)}.${b}.`)
+  const mesh = authorityNodes.length > 0 ? `  authorityNodes: [${authorityNodes.join(', ')}]\n` : ''
+  const all = texts.join('\n---\n').replace(/^ {2}cidr:/m, `${mesh}  cidr:`)
+  const more = authorityNodes.filter((name) => !all.includes(`name: ${name}\n`)).map(hubNamed)
+  return [all, ...more].join('\n---\n').replaceAll('10.8.0.', `10.${64 + (a % 64)}.${b}.`)
 }
 
 /** Of one fleet: they share its keys. */
