@@ -404,11 +404,15 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .action(async (file, options) => done(await (await import('./verbs/backup.ts')).backup(io, file, options)))
   program
     .command('restore')
-    .description('make a state folder from a backup; the next start goes carefully (docs/security.md)')
-    .argument('<file>')
-    .requiredOption('--state <dir>', 'the state folder to make; must be empty or missing')
+    .description('make a state folder from a backup; the next start goes carefully (docs/backup.md)')
+    .argument('[file]')
+    .option('--state <dir>', 'the state folder to make; must be empty or missing')
     .option('--passphrase-file <file>', 'where the passphrase stands (default: asked for, or $PPN_PASSPHRASE)')
-    .action(async (file, options) => done(await (await import('./verbs/backup.ts')).restore(io, file, options)))
+    .option('--cluster', 'instead of a file: what is on the cluster came out of an older etcd')
+    .option('--kubeconfig <file>', 'with --cluster: kubeconfig (default: as kubectl does)')
+    .option('--context <name>', 'with --cluster: context of the kubeconfig')
+    .option('-n, --namespace <name>', 'with --cluster: namespace of the authority', 'ppn-system')
+    .action(async (file, options) => done(await (await import('./verbs/restore.ts')).restore(io, file, options)))
 
   program
     .command('migrate')

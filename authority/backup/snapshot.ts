@@ -103,6 +103,10 @@ export async function restoredMark(files: Files): Promise<RestoredMark | undefin
   return mark
 }
 
+/** Bytes of the mark of a restore that is complete: of a state that was put back by other means than `restoreBackup`. */
+export const restoredNow = (clock: Pick<Clock, 'now'>): Uint8Array =>
+  canonicalBytes({ complete: true, restoredMs: clock.now(), createdMs: clock.now() } satisfies RestoredMark)
+
 /** The restore is a durable record now (authority/term/restore.ts, `beginRestore`): the mark has done its work. */
 export async function clearRestoredMark(files: Files): Promise<void> {
   await files.remove(RESTORED_FILE)

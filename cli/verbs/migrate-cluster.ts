@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { ANNOTATION, API_VERSION, FINALIZER, KINDS, keyOf, type ObjectKey } from '../../api/meta.ts'
 import type { AnyObject } from '../../api/v1alpha1/index.ts'
 import { AUDIT_HEAD_RECORD } from '../../authority/audit-stream.ts'
+import { RESTORED_FILE, restoredNow } from '../../authority/backup/snapshot.ts'
 import { factsOnArrival, ofTheAuthority } from '../../authority/migrate/arrival.ts'
 import { MARK_RECORD, markInRecords, markRecords } from '../../authority/migrate/mark.ts'
 import type { AuthorityState, MovedObject, Place } from '../../authority/migrate/place.ts'
@@ -51,6 +52,8 @@ export interface ClusterPlaceOptions {
 }
 
 export interface ClusterPlace extends Place {
+  /** What is here came out of an older etcd: the next leader goes as carefully as after `ppn restore`. Durable. */
+  setRestored(): Promise<void>
   close(): Promise<void>
 }
 
@@ -121,8 +124,13 @@ async function held({ api, namespace, clock, random01, log, identity }: ClusterP
   return leadership
 }
 
-function placeOver(store: KubeStore, api: KubeApi, name: string, options: ClusterPlaceOptions): Place {
-  const { namespace, secret } = options
+function placeOver(
+  store: KubeStore,
+  api: KubeApi,
+  name: string,
+  options: ClusterPlaceOptions,
+): Omit<ClusterPlace, 'close'> {
+  const { namespace, secret, clock } = options
   const { records } = store
   const lines = registryLines(api, namespace)
   const brake = meshBrake({ api })
@@ -246,6 +254,10 @@ function placeOver(store: KubeStore, api: KubeApi, name: string, options: Cluste
       for (const { object } of state.objects)
         if (object.metadata.deletionTimestamp !== undefined)
           await remove(object, uids.get(object.metadata.uid) as string)
+    },
+    async setRestored() {
+      const key = `file/${RESTORED_FILE}`
+      await records.put(key, Buffer.from(restoredNow(clock)).toString('base64'), records.get(key)?.version ?? 0)
     },
     async letGo() {
       await brake.release()

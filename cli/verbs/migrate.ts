@@ -10,6 +10,7 @@ import { CliError, EXIT, type ExitCode } from '../exit.ts'
 import type { Io } from '../io.ts'
 import { stateFolderFor } from '../state.ts'
 import { ppnVersion } from '../version.ts'
+import type { ClusterPlace } from './migrate-cluster.ts'
 
 export interface MigrateOptions {
   toCluster?: boolean
@@ -33,34 +34,69 @@ export async function migrate(io: Io, dir: string, options: MigrateOptions): Pro
   if (await connectAdmin(state))
     throw new CliError(EXIT.failed, `an authority runs on ${state}`, 'stop it first; nothing else of the fleet stops')
   const { folderPlace } = await import('./migrate-folder.ts')
+  const folder = await folderPlace({ fleet, state, clock: io.clock })
+  try {
+    await onCluster(io, { ...options, lookOnly: options.dryRun ?? false }, (cluster) =>
+      act(io, options.toCluster ? [folder, cluster] : [cluster, folder], options),
+    )
+  } finally {
+    await folder.close()
+  }
+  return EXIT.ok
+}
+
+/**
+ * `ppn restore --cluster`: what the API server holds came out of an older etcd. The authority that leads next takes from
+ * telemetry what it has lost.
+ */
+export async function restoreOnCluster(io: Io, options: Omit<ClusterFlags, 'lookOnly'>): Promise<ExitCode> {
+  await onCluster(io, { ...options, lookOnly: false }, async (cluster) => {
+    if ((await cluster.occupied()) === undefined)
+      throw new CliError(EXIT.failed, `no authority was in ${cluster.name}`, 'see -n, --context and --kubeconfig')
+    await cluster.setRestored()
+    io.out(`${cluster.name}: restored\n`)
+    io.out('start the authority there: until a node has been heard it is sent only PING, ISOLATE and SEVER\n')
+  })
+  return EXIT.ok
+}
+
+interface ClusterFlags {
+  kubeconfig?: string
+  context?: string
+  namespace: string
+  secret: string
+  lookOnly: boolean
+  logLevel?: string
+}
+
+/** Holds the place for as long as `use` takes. */
+async function onCluster(io: Io, flags: ClusterFlags, use: (place: ClusterPlace) => Promise<void>): Promise<void> {
   const { clusterPlace } = await import('./migrate-cluster.ts')
   const { connectKube } = await import('../../stores/kube/connect.ts')
   const { clock } = io
-  const connection = await connectKube({ ...options, clock, userAgent: `ppn/${ppnVersion()} migrate` })
+  const { kubeconfig, context, namespace, secret, lookOnly, logLevel = 'error' } = flags
+  const connection = await connectKube({
+    ...(kubeconfig !== undefined && { kubeconfig: resolve(io.cwd, kubeconfig) }),
+    ...(context !== undefined && { context }),
+    ...{ clock, userAgent: `ppn/${ppnVersion()} migrate` },
+  })
   try {
-    const folder = await folderPlace({ fleet, state, clock })
+    const place = await clusterPlace(
+      {
+        ...{ api: connection, server: connection.server, clock, random01: Math.random, namespace, secret, lookOnly },
+        log: createLogger({ level: logLevel, format: 'text', write: io.err }),
+        identity: `migrate_${hostname()}_${randomId(systemRandom).slice(0, 8)}`,
+      },
+      io.signal,
+    )
     try {
-      const cluster = await clusterPlace(
-        {
-          ...{ api: connection, server: connection.server, clock, random01: Math.random },
-          ...{ namespace: options.namespace, secret: options.secret, lookOnly: options.dryRun ?? false },
-          log: createLogger({ level: options.logLevel ?? 'error', format: 'text', write: io.err }),
-          identity: `migrate_${hostname()}_${randomId(systemRandom).slice(0, 8)}`,
-        },
-        io.signal,
-      )
-      try {
-        await act(io, options.toCluster ? [folder, cluster] : [cluster, folder], options)
-      } finally {
-        await cluster.close()
-      }
+      await use(place)
     } finally {
-      await folder.close()
+      await place.close()
     }
   } finally {
     connection.close()
   }
-  return EXIT.ok
 }
 
 async function act(io: Io, [from, to]: [Place, Place], options: MigrateOptions): Promise<void> {
