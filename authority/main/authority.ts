@@ -1,7 +1,6 @@
 // The authority, put together: one store, all controllers, and everything that acts downward.
 
 import { keyOf } from '../../api/meta.ts'
-import { dialHost, parseHostPort } from '../../base/dial.ts'
 import { PpnError } from '../../base/errors.ts'
 import { openSegmentedLog } from '../../base/segmented-log.ts'
 import { buildControllers, type Controllers } from '../../controllers/index.ts'
@@ -9,15 +8,12 @@ import { effectiveMesh } from '../../controllers/mesh/effective.ts'
 import type { World } from '../../controllers/ports/world.ts'
 import { createManager, type Manager } from '../../controllers/runtime/manager.ts'
 import type { SequenceMark, Term } from '../../protocol/ids.ts'
-import { fingerprint, toBase64 } from '../../protocol/keys.ts'
+import { toBase64 } from '../../protocol/keys.ts'
 import { createAllocator, type DurableAllocator } from '../allocation/allocator.ts'
 import { AUDIT_FILE, type Audit, auditTo } from '../audit.ts'
-import { sendBeacons } from '../beacon/beacon.ts'
-import { broadcast, footholds } from '../beacon/ground.ts'
 import { type Brake, fileBrake } from '../brake.ts'
 import { createPublisher, type Publisher } from '../bundles/publisher.ts'
 import { syncPusher } from '../bundles/push.ts'
-import { callingDesk } from '../claim/caller.ts'
 import { ownReplacement, readDocuments } from '../keys/documents.ts'
 import { type LoadedKeys, loadOrCreateKeys, OPERATOR_ADVICE } from '../keys/keys.ts'
 import { createRotation, type Rotation } from '../keys/rotation.ts'
@@ -25,9 +21,6 @@ import { takeOffice } from '../keys/take-office.ts'
 import { tellNodes } from '../keys/tell-nodes.ts'
 import { noMetrics, promMetrics } from '../metrics.ts'
 import { markInRecords, refuseMoved } from '../migrate/mark.ts'
-import { createDesk } from '../pairing/desk.ts'
-import { awaitFirstBundle } from '../pairing/first-bundle.ts'
-import { pairingPort } from '../pairing/open-port.ts'
 import { type NodeRegistry, openRegistry } from '../registry/registry.ts'
 import { type Roster, rosterOf } from '../roster.ts'
 import { lastConnected } from '../term/last-connected.ts'
@@ -36,6 +29,7 @@ import { readRestore } from '../term/restore.ts'
 import { resumeRestore, takeClaims } from './claims.ts'
 import { departures } from './departures.ts'
 import { promFleetMetrics } from './fleet-metrics.ts'
+import { joining } from './joining.ts'
 import { lateCommands, lateFleet } from './late.ts'
 import type { AuthorityOptions } from './options.ts'
 import { placesOf } from './place.ts'
@@ -177,19 +171,12 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     commandPublicKey: toBase64(command.publicKey),
     signingPublicKey: toBase64(signing.publicKey),
   }
-  const port = pairingPort({ clock, log, changed: () => controllers.refresh('the pairing port') })
-  const desk = createDesk({ clock, log, records: store.records, unavailable: port.unavailable })
-  const firstBundle = (node: string, until: AbortSignal) =>
-    awaitFirstBundle({ clock, log, firstBundle: publisher.firstBundle }, node, until)
-  const authorityFingerprint = fingerprint(signing.publicKey)
-  const dialClaim = (address: string, until: AbortSignal) =>
-    dialHost(parseHostPort(address, effectiveMesh(world).spec.ports.holding), clock, until)
-  const ceremonies = callingDesk(
+  const door = joining(
     {
-      ...{ clock, random, log, desk, authorityFingerprint, firstBundle },
-      signingPublicKey: signing.publicKey,
-      guard: () => brake.guard(),
-      dial: options.dialClaim ?? dialClaim,
+      ...options,
+      ...{ brake, publisher, metrics, records: store.records, signingPublicKey: signing.publicKey },
+      ports: () => effectiveMesh(world).spec.ports,
+      changed: () => controllers.refresh('the pairing port'),
     },
     running,
   )
@@ -202,7 +189,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     bundles: publisher,
     allocator,
     registry,
-    ceremonies,
+    ceremonies: door.ceremonies,
     ...(options.pairingCodes && { pairingCodes: options.pairingCodes }),
     authority: {
       keys: () => [publicKeys],
@@ -301,33 +288,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     running,
   )
 
-  if (options.pairing)
-    port.open(
-      {
-        ...options.pairing,
-        port: effectiveMesh(world).spec.ports.pairing,
-        clock,
-        random,
-        log,
-        metrics,
-        desk,
-        authorityFingerprint,
-        firstBundle,
-      },
-      running,
-    )
-
-  if (options.beacon && options.beacon.length > 0)
-    void sendBeacons(
-      {
-        ...{ clock, log, footholds, broadcast },
-        interfaces: options.beacon,
-        pairingPort: () => (port.unavailable() ? undefined : effectiveMesh(world).spec.ports.pairing),
-        signingPublicKey: signing.publicKey,
-        guard: () => brake.guard(),
-      },
-      running,
-    )
+  door.open(running)
 
   return {
     controllers,

@@ -155,7 +155,8 @@ export async function startOnCluster(options: ClusterOptions, signal: AbortSigna
   const api = countedApi(connection, metrics)
   const own = leaderApi(api, holds)
   const brakeSource = meshBrake({ api })
-  const brake = leadersBrake(brakeAt({ source: brakeSource, clock }), holds)
+  const annotation = brakeAt({ source: brakeSource, clock })
+  const brake = leadersBrake(annotation, holds)
   const events = recentEvents(kubeEvents({ api: own, clock, log, instance: identity }, life), clock)
   const version = {
     ...{ version: options.version, pid: process.pid, meshId: keys.meshId, authorityId: keys.authorityId },
@@ -165,7 +166,7 @@ export async function startOnCluster(options: ClusterOptions, signal: AbortSigna
   /** Resolves with the store read and this replica's socket open. */
   const standBy = async (): Promise<KubeStore> => {
     // First: what is asked all the time is what finds connections that died without a word, also under the first lists.
-    brake.watch(life)
+    annotation.watch(life)
     const opened = await openKubeStore({ api: own, namespace, clock, random01, log }, life)
     store = opened
     backend = standbyBackend({ store: opened, keys, brake, brakeSource, version, holder: () => holder })
@@ -241,7 +242,7 @@ export async function startOnCluster(options: ClusterOptions, signal: AbortSigna
   }
 }
 
-/** Also asks whether we lead, at the very moment of the answer. */
+/** Also asks whether we lead, at the very moment of the answer. It is watched from the start: `startAuthority` need not. */
 function leadersBrake(brake: Brake, holds: () => boolean): Brake {
-  return { ...brake, guard: async () => (await brake.guard()) && holds() }
+  return { ...brake, guard: async () => (await brake.guard()) && holds(), watch: () => {} }
 }
