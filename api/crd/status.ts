@@ -63,7 +63,13 @@ export const STATUS_SCHEMA = {
     revisionApplied: count('Revision of the bundle the node has applied.').optional(),
     agentVersion: text(63, 'Version of the agent.').optional(),
     bootId: text(32, 'Random id of the agent process.').optional(),
-    lastHeard: z.iso.datetime().max(64).describe('When it was last heard; moves at most every 5 minutes.').optional(),
+    lastHeard: z.iso
+      .datetime()
+      .max(64)
+      .describe(
+        'When it was last heard. While it is Connected, which means heard within a minute, it moves every one to two hours.',
+      )
+      .optional(),
     capacity: z
       .object({ memoryMiB: mib('Memory of the machine'), cpus: count('Processors of the machine.') })
       .describe('What the machine has.')

@@ -38,7 +38,8 @@ export function nodeStatus(
     revisionApplied: fresh ? fresh.bundles.applied?.revision : before?.revisionApplied,
     agentVersion: fresh?.agentVersion ?? before?.agentVersion,
     bootId: fresh ? view.bootId : before?.bootId,
-    lastHeard: steadyInstant(before?.lastHeard, view.lastHeardMs),
+    // One that is silent shows exactly when it was heard last.
+    lastHeard: steadyInstant(fresh && before?.lastHeard, view.lastHeardMs, node.metadata.uid) ?? before?.lastHeard,
     capacity: fresh
       ? { memoryMiB: steadyMiB(before?.capacity?.memoryMiB, fresh.capacity.memoryMiB), cpus: fresh.capacity.cpus }
       : before?.capacity,

@@ -347,9 +347,9 @@ test('an hour of telemetry later: no difference, and of writes only that the nod
   expect((await attempt(['diff', '-R', '-f', FLEET])).stdout).toBe('')
   for (const kind of everything) await run(['wait', '--for=condition=Ready', kind, '--all', '-A', '--timeout=0s'])
   const during = (await writes()).slice(before)
-  expect(tally(during)).toEqual({ 'patch nodes.ppn.dev/status': expect.any(Number) })
-  // Three nodes, each at most every five minutes.
-  expect(during.length).toBeLessThanOrEqual(3 * 12)
+  // That each of three nodes was heard, every one to two hours.
+  expect(Object.keys(tally(during)).filter((use) => use !== 'patch nodes.ppn.dev/status')).toEqual([])
+  expect(during.length).toBeLessThanOrEqual(3)
   expect(since.commands()).toEqual([])
   expect(since.bundles()).toEqual([])
 })
