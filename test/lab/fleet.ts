@@ -28,6 +28,15 @@ export interface LabFleetOptions {
   program?: readonly [string, ...string[]]
   /** Nodes that come in later, by their own ceremony: `begin` leaves them alone. */
   joining?: readonly string[]
+  /** Instead of one beside the first hub that reads the folder. */
+  authority?: LabAuthority
+}
+
+export interface LabAuthority {
+  /** The folder is there, with the identities of all nodes; whatever is to lead is started. */
+  start(fleet: string): Promise<void>
+  /** Of whoever leads now. */
+  admin(): Promise<AdminClient | undefined>
 }
 
 export interface LabFleet {
@@ -99,7 +108,7 @@ export function labFleet(options: LabFleetOptions): LabFleet {
   }
   const admin = async (): Promise<AdminClient> => {
     for (let waited = 0; waited < BUNDLE_WITHIN_MS; waited += LOOK_MS) {
-      const client = await connectAdmin(paths.state)
+      const client = await (options.authority?.admin() ?? connectAdmin(paths.state))
       if (client) return client
       await sleep(LOOK_MS)
     }
@@ -144,7 +153,8 @@ export function labFleet(options: LabFleetOptions): LabFleet {
       }
       const addressOf = (node: string) => network.link(node).address
       copyFleet({ from: options.fleet, to: paths.fleet, identities, addressOf })
-      fleet.startAuthority()
+      if (options.authority) await options.authority.start(paths.fleet)
+      else fleet.startAuthority()
       // The hub first: the authority speaks from its mesh address, which is there once its agent has a bundle.
       const order = here.toSorted((a, b) => Number(b === declared.authorityNode) - Number(a === declared.authorityNode))
       for (const node of order) fleet.startAgent(node)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { systemClock } from '../../base/clock.ts'
 import type { Processes } from '../../base/processes.ts'
 import { type DeclaredFleet, declaredFleet, topologyFor } from './declared.ts'
-import { type LabFleet, labFleet } from './fleet.ts'
+import { type LabAuthority, type LabFleet, labFleet } from './fleet.ts'
 import { endMarked, isUp, newMark, sweepOrphans } from './marks.ts'
 import { buildNetwork, type LabNetwork, type NetworkRecord, openNetwork } from './network.ts'
 import { parseTopology, type Topology } from './topology.ts'
@@ -31,6 +31,8 @@ export interface LabOptions {
   program?: readonly [string, ...string[]]
   /** Nodes that come in later, by their own ceremony. */
   joining?: readonly string[]
+  /** Instead of one beside the first hub that reads the folder. */
+  authority?: LabAuthority
   /** The networks are there and nothing of ppn runs yet: the moment to begin a capture. */
   beforeFleet?(network: LabNetwork): Promise<void>
 }
@@ -103,6 +105,7 @@ function labOf(options: {
   network: LabNetwork
   program?: readonly [string, ...string[]]
   joining?: readonly string[]
+  authority?: LabAuthority
 }): Lab {
   return {
     folder: options.folder,
