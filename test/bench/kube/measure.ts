@@ -1,19 +1,22 @@
 // One contestant, once: from its start to the last status, then single changes, then many at once.
+import { archiveName } from '../folder.ts'
 import { monotonicMs } from '../monotonic.ts'
 import { pause } from '../wait.ts'
-import { type Asked, type AuditTail, countAsked } from './audit.ts'
+import { type AuditTail, countAsked } from './audit.ts'
 import { changeAtOnce, changeSingly } from './changes.ts'
 import { startContestant } from './child.ts'
 import type { Contestant, Places } from './contestants.ts'
 import type { Changed, Objects } from './objects.ts'
 import type { Receiver } from './receiver.ts'
+import { untilStatuses } from './statuses.ts'
 import { usageOf } from './usage.ts'
 
 const BURST = 100
 /** After the last status: what a process keeps, rather than what it is just throwing away. */
 export const SETTLE_MS = 3_000
-const LOOK_EVERY_MS = 50
 export const WITHIN_MS = 10 * 60_000
+/** Of statuses that nobody measures, before the next step begins. */
+export const STATUS_WITHIN_MS = 30_000
 const EFFECT_WITHIN_MS = 60_000
 
 export interface Measured {
@@ -45,7 +48,15 @@ export interface Scene {
   places: Places
 }
 
-export const wroteStatus = ({ what, status }: Asked) => what.endsWith(' status') && status === 200
+/** For `untilStatuses`: every archive, from this wall-clock time on. */
+export const allSince = ({ count }: Objects, ms: number): Map<string, number> =>
+  new Map(Array.from({ length: count }, (_, i) => [archiveName(i), ms]))
+
+/** For `untilStatuses`: what was changed, from its request on. */
+export function sinceChanged(changed: readonly Changed[]): Map<string, number> {
+  const wallMinusMonotonic = Date.now() - monotonicMs()
+  return new Map(changed.map(({ number, askedMs }) => [archiveName(number - 1), askedMs + wallMinusMonotonic]))
+}
 
 /** `built`: path of the program it needs. */
 export async function measure(contestant: Contestant, built: string, scene: Scene): Promise<Measured> {
@@ -54,47 +65,39 @@ export async function measure(contestant: Contestant, built: string, scene: Scen
   audit.take(contestant.agent)
   const began = { wallMs: Date.now(), monotonicMs: monotonicMs() }
   const { pid, lost, stop } = startContestant(contestant, places, built)
-  /** Requests since the last call, once `count` statuses are among them. */
-  const settled = async (count: number): Promise<Asked[]> => {
-    const found: Asked[] = []
-    for (const until = Date.now() + WITHIN_MS; Date.now() < until; await Promise.race([pause(LOOK_EVERY_MS), lost])) {
-      found.push(...audit.take(contestant.agent))
-      if (found.filter(wroteStatus).length >= count) return found
-    }
-    throw new Error(`${contestant.name} did not write ${count} statuses`)
-  }
+  const watching = { audit, agent: contestant.agent, lost }
   const effects = (changed: readonly Changed[], withinMs: number): Promise<number[]> => {
     const came = Promise.all(changed.map(({ number, generation }) => receiver.at(number, generation, withinMs)))
     return Promise.race([came, lost])
   }
   try {
     const coldEffectMs = Math.max(...(await effects(all, WITHIN_MS))) - began.monotonicMs
-    const cold = await settled(objects.count)
-    const coldStatusMs = Math.max(...cold.filter(wroteStatus).map(({ endedMs }) => endedMs)) - began.wallMs
+    const cold = await untilStatuses(watching, allSince(objects, began.wallMs), WITHIN_MS)
+    const coldStatusMs = Math.max(...cold.first.values()) - began.wallMs
     const afterCold = usageOf(pid)
     await pause(SETTLE_MS)
     const calm = usageOf(pid)
-    cold.push(...audit.take(contestant.agent))
+    cold.asked.push(...audit.take(contestant.agent))
 
     const single = await changeSingly(objects, scene.updates)
     const effectsAt = await effects(single, EFFECT_WITHIN_MS)
-    const updates = await settled(single.length)
+    const updates = await untilStatuses(watching, sinceChanged(single), STATUS_WITHIN_MS)
     const afterUpdates = usageOf(pid)
 
     const burstBegan = monotonicMs()
     const burst = await changeAtOnce(objects, BURST)
     const burstAt = await effects(burst, EFFECT_WITHIN_MS)
-    await settled(BURST)
+    await untilStatuses(watching, sinceChanged(burst), STATUS_WITHIN_MS)
     const end = usageOf(pid)
     return {
       coldEffectMs,
       coldStatusMs,
       coldCpuMs: afterCold.cpuMs,
-      coldRequests: countAsked(cold),
+      coldRequests: countAsked(cold.asked),
       effectMs: single.map(({ askedMs }, i) => (effectsAt[i] as number) - askedMs),
       answerMs: single.map(({ askedMs, answeredMs }) => answeredMs - askedMs),
       updateCpuMs: afterUpdates.cpuMs - calm.cpuMs,
-      updateRequests: countAsked(updates),
+      updateRequests: countAsked(updates.asked),
       burstMs: burstAt.map((ms) => ms - burstBegan),
       settledMiB: calm.rssMiB,
       settledOwnMiB: calm.ownMiB,

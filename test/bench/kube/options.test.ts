@@ -14,6 +14,7 @@ test('by default: a thousand objects, three rounds, everybody', () => {
 test.each([
   [['--objects', '99'], /--objects is a whole number from 100/],
   [['--rounds', 'x'], /--rounds/],
+  [['--updates', '1001'], /--updates is a whole number from 1 to 1000/],
   [['--only', 'nobody'], /no contestant "nobody"; there are ppn, other/],
   [['--fast'], /--fast/],
 ])('%j is refused', (args, why) => expect(() => benchOptions(args, NAMES)).toThrow(why))

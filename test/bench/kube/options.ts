@@ -32,7 +32,8 @@ export function benchOptions(args: readonly string[], names: readonly string[]):
     // A burst is of a hundred; an archive's number is two bytes of a command.
     objects: whole('objects', 100, 65_535),
     rounds: whole('rounds', 1, 100),
-    updates: whole('updates', 1, 10_000),
+    // Each is of another object: two of one may have one effect.
+    updates: whole('updates', 1, Number(values.objects)),
     only,
   }
 }

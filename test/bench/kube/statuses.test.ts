@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Asked } from './audit.ts'
-import { firstStatuses } from './measure-authority.ts'
+import { firstStatuses } from './statuses.ts'
 
 const wrote = (name: string, endedMs: number, change: Partial<Asked> = {}): Asked => ({
   ...{ agent: 'a', what: 'patch status', name, status: 200, endedMs },
