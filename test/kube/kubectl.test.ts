@@ -320,6 +320,26 @@ test('server-side apply: two managers, one field; the status is in nobody’s wa
   expect((await attempt(['diff', '-R', '-f', FLEET])).stdout).toBe('')
 })
 
+test('a Pairing: for those alone who may see codes; decided once', async () => {
+  expect((await attempt(['get', 'ppair'])).stderr).toContain('cannot list resource "pairings"')
+  const approver = await person('approver', ['ppn-pairing-approver'])
+  const by = (args: readonly string[], input?: string) =>
+    cluster().tryKubectl(['--kubeconfig', approver, ...args], input)
+  const decide = (decision: string) =>
+    by(['patch', 'ppair', 'edge-2', '--type=merge', '-p', `{"spec":{"decision":"${decision}"}}`])
+  const spec = { nodeName: 'edge-2', rendezvous: 'K7QM', code: 'ABCD-EFGH' }
+  const object = { apiVersion: API_VERSION, kind: 'Pairing', metadata: { name: 'edge-2' }, spec }
+  expect((await by(['create', '-f', '-'], JSON.stringify(object))).stderr).toBe('')
+  const phase = (is: string) => meanwhile(by(['wait', `--for=jsonpath={.status.phase}=${is}`, 'ppair/edge-2', WITHIN]))
+  expect((await phase('Pending')).stderr).toBe('')
+  expect((await by(['get', 'ppair'])).stdout).toMatch(/^NAME +NODE +PHASE +AGE +REASON\nedge-2 +edge-2 +Pending /)
+  expect((await decide('Deny')).stderr).toBe('')
+  expect((await phase('Denied')).stderr).toBe('')
+  expect((await decide('Approve')).stderr).toContain('decision is set once')
+  expect((await by(['delete', 'ppair', 'edge-2', '--wait=false'])).exitCode).toBe(0)
+  expect((await meanwhile(by(['wait', '--for=delete', 'ppair/edge-2', WITHIN]))).exitCode).toBe(0)
+})
+
 const tally = (lines: readonly { verb: string; resource: string }[]) => {
   const counts: Record<string, number> = {}
   for (const { verb, resource } of lines) counts[`${verb} ${resource}`] = (counts[`${verb} ${resource}`] ?? 0) + 1
