@@ -127,6 +127,10 @@ export const ERRORS = {
     message: 'there is no key file in {folder}',
     hint: 'make one once: `ppn keys new --secret ppn-authority-keys --operator-out FILE | kubectl create -f -`, and mount it there',
   },
+  KeysOfAnother: {
+    message: 'these keys ({given}) are not those that the facts on this cluster belong to ({known})',
+    hint: 'mount the Secret that was there before; other keys take over only by `ppn operator replace-authority`',
+  },
   KeysReadOnly: {
     message: '{name} lies with the keys in a mounted Secret, which the authority does not change',
     hint: 'make the Secret anew with what `ppn keys` or `ppn operator` prints, then restart',

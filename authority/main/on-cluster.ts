@@ -28,6 +28,7 @@ import { type AdminServer, serveAdmin } from '../admin/server.ts'
 import { type AuditStream, auditStream } from '../audit-stream.ts'
 import { type Brake, brakeAt } from '../brake.ts'
 import { AUTHORITY_FILE, readKeys } from '../keys/keys.ts'
+import { ownFacts } from '../keys/whose.ts'
 import { gatedTransport } from '../term/gated-transport.ts'
 import { type Authority, startAuthority } from './authority.ts'
 import { adminBackend } from './backend.ts'
@@ -188,6 +189,7 @@ export async function startOnCluster(options: ClusterOptions, signal: AbortSigna
       fail(new PpnError('LeadershipLost', { why: String((lost.reason as Error).cause) }))
     })
     await warm.catchUp()
+    await ownFacts(warm.records, keys)
     const registry = registryLines(own, namespace)
     const files = clusterFiles({ records: warm.records, registry, keys: keyFiles, onRegistryLost: fail })
     const audited = auditStream({ records: warm.records, clock, log, write: options.audit, instance: identity }, life)
