@@ -20,7 +20,7 @@ export interface ReignOptions {
   /** Nodes to listen for before the first packet: enrolled, and Connected when the last process ended. After a
    * restore, all that it waits to hear are listened for as well. */
   lastConnected: Iterable<string>
-  /** 5 s; 0 for a new leader on a cluster, which speaks at once. */
+  /** 5 s; 0 for a new leader on a cluster, which speaks at once, but not after a restore. */
   listenMs?: number
   /**
    * Restoring: makes durable what a node claims beyond the term (revision, epochs, registry), by `takeHigher`.
@@ -63,7 +63,10 @@ export async function openReign(options: ReignOptions, signal: AbortSignal): Pro
 
   const first = await raiseTerm(records)
   let state = beginStart(first, [...options.lastConnected, ...restoring.keys()])
-  if (options.listenMs === 0) state = nextStart(state, { type: 'deadline' })
+  // After a restore also a leader that would speak at once: who has been told something in this term cannot be asked any
+  // more whether it had heard it from another.
+  const listenMs = (restore && options.listenMs === 0 ? undefined : options.listenMs) ?? LISTEN_MS
+  if (listenMs === 0) state = nextStart(state, { type: 'deadline' })
   audit.record('term', { term: first })
   metrics.gauge('ppn_term', first)
 
@@ -122,7 +125,7 @@ export async function openReign(options: ReignOptions, signal: AbortSignal): Pro
   }
 
   if (state.phase === 'Listening') {
-    const timer = clock.after(options.listenMs ?? LISTEN_MS, () => step({ type: 'deadline' }))
+    const timer = clock.after(listenMs, () => step({ type: 'deadline' }))
     signal.addEventListener('abort', () => timer.cancel(), { once: true })
   }
 

@@ -79,6 +79,36 @@ export function twoHomes(cluster: () => Cluster, example: string) {
   }
   const shared = { clock, random: systemRandom, log: silentLogger(), version: 'test', metricsPort: 0 }
 
+  /** Those that run. */
+  const reigning = new Set<Reigning>()
+  const reign = (authority: Authority, stop: () => Promise<void>): Reigning => {
+    const now: Reigning = {
+      authority,
+      async end() {
+        if (reigning.delete(now)) await stop()
+      },
+    }
+    reigning.add(now)
+    return now
+  }
+  const ppn = async (...args: string[]) => {
+    const said = { out: '', err: '' }
+    const io = {
+      out(text: string) {
+        said.out += text
+      },
+      err(text: string) {
+        said.err += text
+      },
+      ...{ terminal: false, columns: () => 80, color: false, env: {}, cwd: folder, clock },
+      ...{ signal: new AbortController().signal, onHangup: () => {}, exitNow: () => {} },
+      stdin: async () => '',
+      read: async () => '',
+    }
+    const code = await main(io, [...args, '--kubeconfig', cluster().kubeconfig])
+    return { code, ...said }
+  }
+
   return {
     ...{ folder, fleet, state, keys, audit, clock, network },
     /** The authority of a state folder; this fleet's own when absent. */
@@ -93,13 +123,10 @@ export function twoHomes(cluster: () => Cluster, example: string) {
         stop.signal,
       )
       if (wanted) peopled(authority)
-      return {
-        authority,
-        async end() {
-          await end()
-          stop.abort(new Error('the process ends'))
-        },
-      }
+      return reign(authority, async () => {
+        await end()
+        stop.abort(new Error('the process ends'))
+      })
     },
     /** With the keys as a pod finds them: those of the Secret. */
     async onCluster(): Promise<Reigning> {
@@ -124,32 +151,15 @@ export function twoHomes(cluster: () => Cluster, example: string) {
       try {
         const authority = await running.leading
         peopled(authority)
-        return { authority, end }
+        return reign(authority, end)
       } catch (error) {
         await end()
         throw error
       }
     },
     /** `ppn migrate`, as the only process on this state. */
-    async migrate(...flags: string[]) {
-      const said = { out: '', err: '' }
-      const code = await main(
-        {
-          out(text) {
-            said.out += text
-          },
-          err(text) {
-            said.err += text
-          },
-          ...{ terminal: false, columns: () => 80, color: false, env: {}, cwd: folder, clock },
-          ...{ signal: new AbortController().signal, onHangup: () => {}, exitNow: () => {} },
-          stdin: async () => '',
-          read: async () => '',
-        },
-        ['migrate', fleet, '--state', state, '--kubeconfig', cluster().kubeconfig, ...flags],
-      )
-      return { code, ...said }
-    },
+    migrate: (...flags: string[]) => ppn('migrate', fleet, '--state', state, ...flags),
+    restoreOnCluster: () => ppn('restore', '--cluster'),
     since() {
       const [datagrams, segments, driverCalls] = [network.datagrams.length, network.segments.length, calls.length]
       return {
@@ -159,6 +169,8 @@ export function twoHomes(cluster: () => Cluster, example: string) {
         driverCalls: () => calls.slice(driverCalls),
       }
     },
+    /** Whoever reigns, after a test that failed. */
+    endAll: async () => void (await Promise.all([...reigning].map((one) => one.end()))),
     async stop() {
       await Promise.all([...machines.values()].map((machine) => machine.stop()))
       rmSync(folder, { recursive: true, force: true })
@@ -183,7 +195,10 @@ export async function ready(authority: Authority): Promise<void> {
       .list('Node')
       .every(({ metadata: { name } }) => authority.world.fleet.view(name).liveness === 'Fresh')
     if (heard && waiting.length === 0 && authority.world.store.list('Node').length > 0) return
-    if (Date.now() > deadline) throw new Error(`not Ready:\n${waiting.join('\n')}`)
+    if (Date.now() > deadline) {
+      const phase = authority.serving.downlink()?.reign.phase() ?? authority.serving.reason()
+      throw new Error(`not Ready, ${phase}:\n${waiting.join('\n')}`)
+    }
     await wait(100)
   }
 }

@@ -1,9 +1,9 @@
 // `ppn migrate --to-cluster` and back, on a running fleet: real agents on simulated machines, the real API server.
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { afterAll, expect, test } from 'vitest'
+import { afterAll, afterEach, expect, test } from 'vitest'
 import type { AnyObject, PpnObject } from '../../api/v1alpha1/index.ts'
 import { factsOnArrival, ofTheAuthority, TERM_LEAP } from '../../authority/migrate/arrival.ts'
 import { markInFolder, refuseMoved } from '../../authority/migrate/mark.ts'
@@ -28,6 +28,7 @@ import { lastingOf, NAMESPACE, type Reigning, ready, SECRET, twoHomes } from './
 
 const cluster = freshCluster('manifests/base')
 const home = twoHomes(cluster, 'examples/office')
+afterEach(() => home.endAll())
 afterAll(() => home.stop())
 
 const { fleet, state } = home
@@ -105,6 +106,68 @@ test('there, and back: the same fleet under a higher term, and nothing but PINGs
     ]),
   ).toBe('')
 })
+
+test('an etcd of an hour ago: found out, then told, it goes on by PINGs alone with all that was given since', {
+  timeout: 400_000,
+}, async () => {
+  const folder = await home.onFolder()
+  await ready(folder.authority)
+  await folder.end()
+  expect(await home.migrate('--to-cluster')).toMatchObject({ code: 0, err: '' })
+  const first = await home.onCluster()
+  await ready(first.authority)
+  await first.end()
+  const hourAgo = join(home.folder, 'etcd')
+  await withoutEtcd((data) => cpSync(data, hourAgo, { recursive: true }))
+
+  // What the copy does not know: another declaration, its revision, and two reigns. Of one the nodes could not tell: a
+  // new leader begins one above the term it finds, and speaks at once.
+  const declare = () =>
+    cluster().kubectl(['patch', 'archives.ppn.dev', 'cluster-totebox-office-1', '--type=merge', '-p', WEIGHT])
+  await declare()
+  const second = await home.onCluster()
+  await ready(second.authority)
+  await second.end()
+  const last = await home.onCluster()
+  await ready(last.authority)
+  const [lost, term] = [lastingOf(last.authority), termOf(last)]
+  await last.end()
+  await withoutEtcd((data) => {
+    rmSync(data, { recursive: true })
+    cpSync(hourAgo, data, { recursive: true })
+  })
+
+  const since = home.since()
+  const unaware = await home.onCluster()
+  await expect.poll(() => unaware.authority.serving.downlink()?.reign.phase(), { timeout: 30_000 }).toBe('Superseded')
+  await unaware.end()
+
+  // As docs/backup.md says: the declarations of today, then the word that this is a restored state.
+  await declare()
+  expect(await home.restoreOnCluster()).toMatchObject({ code: 0, err: '' })
+  const third = await home.onCluster()
+  await ready(third.authority)
+  expect(termOf(third)).toBeGreaterThan(term)
+  const { revision, ...kept } = lastingOf(third.authority)
+  const { revision: before, ...known } = lost
+  expect(kept).toEqual(known)
+  expect(revision).toBeGreaterThanOrEqual(before)
+  await wait(2_000)
+  expect(since.ops()).toEqual(['PING'])
+  expect(since.driverCalls()).toEqual([])
+  await third.end()
+})
+
+const WEIGHT = '{"spec":{"cpu":{"weight":321}}}'
+
+/** `change` gets the data of an etcd that is down. */
+async function withoutEtcd(change: (data: string) => void): Promise<void> {
+  const { restart } = await cluster().stopEtcd()
+  change(join(dirname(cluster().auditLog), 'etcd'))
+  restart()
+  // Its watches are of revisions that may be no more.
+  await cluster().restartApiServer()
+}
 
 test('killed again and again, either way, it never leaves two homes, and loses no fact', {
   timeout: 400_000,
@@ -273,8 +336,8 @@ async function recordsOf(namespace: string) {
 async function emptied(): Promise<void> {
   for (const { kind, metadata } of await listed(cluster())) {
     const path = objectPath(kind, metadata)
-    const annotations = { 'ppn.dev/confirm-delete': metadata.name }
-    await cluster().request('PATCH', path, { metadata: { annotations } }, 'application/merge-patch+json')
+    const change = { annotations: { 'ppn.dev/confirm-delete': metadata.name }, finalizers: null }
+    await cluster().request('PATCH', path, { metadata: change }, 'application/merge-patch+json')
     await cluster().request('DELETE', path)
   }
   expect(await listed(cluster())).toEqual([])
