@@ -31,6 +31,7 @@ const TASKS = {
   lab: ['test/lab/main.ts'],
   guest: ['hack/guest/main.ts'],
   kube: ['hack/kube/main.ts'],
+  image: ['hack/image/main.ts'],
   'test:kube': ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/kube/vitest.config.ts'],
 }
 
