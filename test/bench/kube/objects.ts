@@ -1,8 +1,10 @@
 // The objects that all contestants reconcile, and how the benchmark changes them.
 import type { Cluster } from '../../../hack/kube/cluster.ts'
+import type { Answer } from '../../../hack/kube/http.ts'
 import { createPath, objectPath } from '../../../stores/kube/resources.ts'
 import { archiveName, archiveObject, nodeObjects } from '../folder.ts'
 import { monotonicMs } from '../monotonic.ts'
+import { pause } from '../wait.ts'
 
 const NAMESPACE = 'bench'
 /** As many as the keep-alive agent of the cluster has sockets. */
@@ -38,23 +40,42 @@ async function eachOf<T>(count: number, work: (i: number) => Promise<T>): Promis
   return results
 }
 
+/** Answers of a server that could not keep up: it may have done it or not, and says nothing against asking again. */
+const OVERWHELMED = new Set([429, 500, 503, 504])
+const AGAIN_MS = 1_000
+
+/** Asks until the answer is one of `good`. Throws on any other. */
+async function insist(what: string, good: readonly number[], ask: () => Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    const answer = await ask()
+    if (good.includes(answer.status)) return answer
+    if (!OVERWHELMED.has(answer.status)) throw new Error(`${what}: ${answer.status} ${answer.text}`)
+    await pause(AGAIN_MS)
+  }
+}
+
+/** Of a POST: made now, or by one whose answer was lost. */
+const MADE = [201, 409]
+
 /** Resolves when the API server has them all. */
 export async function createObjects(cluster: Cluster, count: number): Promise<Objects> {
   await cluster.kubectl(['create', 'namespace', NAMESPACE])
   const shape = { nodes: NODES, archives: count, octet: OCTET }
   const path = createPath('Archive', NAMESPACE)
-  await eachOf(count, async (i) => {
-    const { status, text } = await cluster.request('POST', path, archiveObject(shape, i))
-    if (status !== 201) throw new Error(`${archiveName(i)}: ${status} ${text}`)
-  })
+  const create = (i: number) =>
+    insist(archiveName(i), MADE, () => cluster.request('POST', path, archiveObject(shape, i)))
+  await eachOf(count, create)
   let weight = 100
   const change = async (i: number): Promise<Changed> => {
     weight = (weight % MOST_WEIGHT) + 1
     const at = objectPath('Archive', { name: archiveName(i), namespace: NAMESPACE })
-    const askedMs = monotonicMs()
-    const answer = await cluster.request('PATCH', at, { spec: { cpu: { weight } } }, 'application/merge-patch+json')
+    const body = { spec: { cpu: { weight } } }
+    let askedMs = 0
+    const answer = await insist(archiveName(i), [200], () => {
+      askedMs = monotonicMs()
+      return cluster.request('PATCH', at, body, 'application/merge-patch+json')
+    })
     const answeredMs = monotonicMs()
-    if (answer.status !== 200) throw new Error(`${archiveName(i)}: ${answer.status} ${answer.text}`)
     const { generation } = answer.json().metadata as { generation: number }
     return { number: i + 1, generation, askedMs, answeredMs }
   }
@@ -66,7 +87,6 @@ export async function createNodes(cluster: Cluster): Promise<void> {
   const fleet = nodeObjects({ nodes: NODES, archives: 0, octet: OCTET })
   await eachOf(fleet.length, async (i) => {
     const { kind, object } = fleet[i]!
-    const { status, text } = await cluster.request('POST', createPath(kind), object)
-    if (status !== 201) throw new Error(`${kind}: ${status} ${text}`)
+    await insist(kind, MADE, () => cluster.request('POST', createPath(kind), object))
   })
 }
