@@ -39,7 +39,8 @@ async function open(
 ): Promise<IncomingMessage> {
   return await new Promise((resolve, reject) => {
     const call = request(
-      { socketPath: socket, method, path, signal, headers: { 'content-type': 'application/json' } },
+      // A connection of its own: a kept one may be closed by the other end in the moment in which it is used again.
+      { socketPath: socket, agent: false, method, path, signal, headers: { 'content-type': 'application/json' } },
       resolve,
     )
     call.once('error', reject)
