@@ -136,6 +136,8 @@ test('an etcd of an hour ago: found out, then told, it goes on by PINGs alone wi
     rmSync(data, { recursive: true })
     cpSync(hourAgo, data, { recursive: true })
   })
+  // Its watches are of revisions that are no more.
+  await cluster().restartApiServer()
 
   const since = home.since()
   const unaware = await home.onCluster()
@@ -165,8 +167,7 @@ async function withoutEtcd(change: (data: string) => void): Promise<void> {
   const { restart } = await cluster().stopEtcd()
   change(join(dirname(cluster().auditLog), 'etcd'))
   restart()
-  // Its watches are of revisions that may be no more.
-  await cluster().restartApiServer()
+  await expect.poll(async () => (await cluster().request('GET', '/readyz')).status, { timeout: 60_000 }).toBe(200)
 }
 
 test('killed again and again, either way, it never leaves two homes, and loses no fact', {
