@@ -2,7 +2,7 @@
 // authority, and count what they are told and what they do.
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Drivers } from '../../agent/drivers/host.ts'
-import { simulatedNode } from '../../agent/simulated/node.ts'
+import { type SimulatedNode, simulatedNode } from '../../agent/simulated/node.ts'
 import { fileWorld, learnEndpoint } from '../../agent/simulated/world.ts'
 import { type Condition, KINDS, type Kind } from '../../api/meta.ts'
 import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
@@ -20,9 +20,11 @@ import { countedDrivers, type DriverCall } from './counted-drivers.ts'
 
 const COMMAND_PORT = 8090
 const SYNC_PORT = 8092
-const LOOK_EVERY_MS = 100
+const LOOK_EVERY_MS = 200
+/** Once there is a machine for every node. */
+const IDLE_LOOK_MS = 1_000
 
-/** A command that reached its addressee; repetitions and the copies to others are not told apart from it. */
+/** A command that reached its addressee, once however often it was repeated; copies to others are not counted. */
 export interface GotCommand {
   node: string
   op: OpName
@@ -30,8 +32,9 @@ export interface GotCommand {
   value: number
   /** Address it came from. */
   from: string
-  /** performance.now() of its first packet. */
+  /** performance.now() of its first packet, and of its last one so far. */
   atMs: number
+  lastMs: number
 }
 
 /** What reached the machines, and what they did, since a moment. */
@@ -61,8 +64,9 @@ export interface MachinesOptions {
 
 export interface Machines {
   since(): Since
-  /** Fake ones, by name. */
+  /** By name. */
   fakes: ReadonlyMap<string, FakeAgent>
+  simulated: ReadonlyMap<string, SimulatedNode>
   /** Waits until everything but pairings is Ready at its generation. */
   ready(withinMs?: number): Promise<void>
   stop(): Promise<void>
@@ -111,7 +115,9 @@ export function machinesOf(options: MachinesOptions): Machines {
   const machines = new Map<string, Machine>()
   const made = new Map<string, Machine>()
   const fakes = new Map<string, FakeAgent>()
-  const commands: (GotCommand & { id: string })[] = []
+  const simulated = new Map<string, SimulatedNode>()
+  const commands: GotCommand[] = []
+  const seen = new Map<string, GotCommand>()
   const bundles: string[] = []
   const calls: DriverCall[] = []
   let stopped = false
@@ -122,8 +128,14 @@ export function machinesOf(options: MachinesOptions): Machines {
     const { op, target, slot, value, sequence } = decoded.command
     if (target !== TARGET_ALL && target !== Number(to.split('.')[3])) return
     const id = [node, op, slot, sequence].join(' ')
-    if (commands.some((known) => known.id === id)) return
-    commands.push({ id, node, op: opName(op) as OpName, slot, value, from, atMs: performance.now() })
+    const nowMs = performance.now()
+    const known = seen.get(id)
+    if (known) known.lastMs = nowMs
+    else {
+      const command = { node, op: opName(op) as OpName, slot, value, from, atMs: nowMs, lastMs: nowMs }
+      seen.set(id, command)
+      commands.push(command)
+    }
   }
   /** The network as this machine has it, listened to. */
   const tapped = (node: string): Transport => ({
@@ -147,12 +159,14 @@ export function machinesOf(options: MachinesOptions): Machines {
       return fake
     }
     if (typeof endpoint === 'string') await learnEndpoint(world, endpoint, address)
-    return simulatedNode({
+    const node = await simulatedNode({
       ...shared,
       ...{ address, files: memoryFiles(), log: silentLogger(), behindNat: endpoint === undefined },
       resolve: async (to) => (await world.directory())[to],
       watchDrivers: (drivers: Drivers) => countedDrivers(drivers, name, (call) => void calls.push(call)),
     })
+    simulated.set(name, node)
+    return node
   }
   /** Every step may fail, as nobody leads just then, and is repeated. */
   const provision = async ({ metadata: { name }, spec, status }: Listed) => {
@@ -172,12 +186,13 @@ export function machinesOf(options: MachinesOptions): Machines {
       const nodes = await listed(cluster, ['Node']).catch(() => [])
       const fresh = nodes.filter(({ metadata }) => !machines.has(metadata.name))
       await Promise.all(fresh.map((node) => provision(node).catch(() => {})))
-      await wait(LOOK_EVERY_MS * 2)
+      await wait(fresh.length > 0 ? LOOK_EVERY_MS : IDLE_LOOK_MS)
     }
   })()
 
   return {
     fakes,
+    simulated,
     since() {
       const from = { commands: commands.length, bundles: bundles.length, calls: calls.length }
       return {
@@ -189,6 +204,7 @@ export function machinesOf(options: MachinesOptions): Machines {
     async ready(withinMs = 180_000) {
       const deadline = Date.now() + withinMs
       for (;;) {
+        const askedMs = performance.now()
         const all = await listed(cluster, ['Mesh', 'Node', 'ResourcePool', 'Archive'])
         const waiting = all.flatMap(({ kind, metadata, status }) => {
           const ready = status?.conditions?.find(({ type }) => type === 'Ready')
@@ -197,7 +213,7 @@ export function machinesOf(options: MachinesOptions): Machines {
         })
         if (all.length > 0 && waiting.length === 0) return
         if (Date.now() > deadline) throw new Error(`not Ready within ${withinMs / 1000} s:\n${waiting.join('\n')}`)
-        await wait(200)
+        await wait(Math.max(LOOK_EVERY_MS, 2 * (performance.now() - askedMs)))
       }
     },
     async stop() {

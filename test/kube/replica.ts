@@ -41,6 +41,8 @@ export interface Replica {
   audit(): Promise<Record<string, unknown>[]>
   /** Its admin socket, while it leads. */
   leader(): Promise<Enroller | undefined>
+  /** From now on it is not started again. */
+  leaveIt(): void
   stop(signal?: NodeJS.Signals): Promise<void>
 }
 
@@ -106,7 +108,7 @@ export async function replicasOf(): Promise<Replicas> {
     const run = () => startChild(process.execPath, [PPN, ...args], log)
     let child = run()
     let restarts = 0
-    let stopped = false
+    let stopped = !keepUp
     if (keepUp)
       void (async () => {
         while (!stopped) {
@@ -138,6 +140,9 @@ export async function replicasOf(): Promise<Replicas> {
         const health = await admin?.health().catch(() => undefined)
         // One that leads serves once its own node is enrolled, which is what it is asked for first.
         return health === undefined || health.servingReason?.startsWith('standing by') ? undefined : admin
+      },
+      leaveIt() {
+        stopped = true
       },
       async stop(signal) {
         stopped = true
