@@ -19,6 +19,9 @@ export function startContestant({ name, command }: Contestant, places: Places, b
   const { program, args, env } = command(places, built)
   const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
   const gone = once(child, 'exit')
+  const end = () => void child.kill('SIGKILL')
+  process.once('exit', end)
+  child.once('exit', () => process.off('exit', end))
   let words = ''
   child.stderr.setEncoding('utf8').on('data', (part: string) => {
     words = (words + part).slice(-LAST_WORDS)

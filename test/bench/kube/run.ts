@@ -21,6 +21,13 @@ import { startReceiver } from './receiver.ts'
 import { authorityTable, changeTable, coldTable } from './report.ts'
 
 const say = (line: string) => void process.stderr.write(`${line}\n`)
+const lastLine = (text: string) => text.slice(text.lastIndexOf('\n') + 1)
+
+/** Rejects when a person has had enough: the cluster is stopped all the same. */
+const interrupted = () =>
+  new Promise<never>((_, reject) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => reject(new Error('interrupted')))
+  })
 
 async function prepared(cluster: Cluster): Promise<void> {
   await cluster.kubectl(['apply', '--server-side', '-k', 'manifests/crds'])
@@ -47,26 +54,31 @@ async function bench({ objects: count, rounds, updates, only }: BenchOptions): P
     const measured = new Map<string, Measured[]>(taking.map(({ name }) => [name, []]))
     const loads: number[] = []
     const places = { kubeconfig: cluster.kubeconfig, receiver: receiver.address, state }
-    for (let round = 0; round < rounds; round++) {
-      // Another one first each time: who follows whom is not the same for all rounds.
-      const order = taking.map((_, i) => taking[(i + round) % taking.length]!)
-      for (const contestant of order) {
-        say(`round ${round + 1}: ${contestant.name} ...`)
-        const scene = { objects, updates, receiver, audit, places }
-        measured.get(contestant.name)!.push(await measure(contestant, programs.get(contestant.name)!, scene))
-        loads.push(loadavg()[0]!)
-      }
-    }
+    const scene = { objects, updates, receiver, audit, places }
     const authority: MeasuredAuthority[] = []
-    if (wanted(AUTHORITY)) {
+    const allRounds = async () => {
+      for (let round = 0; round < rounds; round++) {
+        // Another one first each time: who follows whom is not the same for all rounds.
+        for (const contestant of taking.map((_, i) => taking[(i + round) % taking.length]!)) {
+          say(`round ${round + 1}: ${contestant.name} ...`)
+          const found = await measure(contestant, programs.get(contestant.name)!, scene)
+          const shown = [{ what: contestant.name, rounds: [found] }]
+          say(`${lastLine(coldTable(shown))}\n${lastLine(changeTable(shown))}`)
+          measured.get(contestant.name)!.push(found)
+          loads.push(loadavg()[0]!)
+        }
+      }
+      if (!wanted(AUTHORITY)) return
       await createNodes(cluster)
       for (let round = 0; round < rounds; round++) {
         say(`round ${round + 1}: ${AUTHORITY.name} ...`)
-        const scene = { objects, updates, receiver, audit, places }
-        authority.push(await measureAuthority(AUTHORITY, programs.get(AUTHORITY.name)!, scene))
+        const found = await measureAuthority(AUTHORITY, programs.get(AUTHORITY.name)!, scene)
+        say(lastLine(authorityTable(AUTHORITY.name, [found])))
+        authority.push(found)
         loads.push(loadavg()[0]!)
       }
     }
+    await Promise.race([allRounds(), interrupted()])
     audit.close()
     const all = taking.map(({ name, what }) => ({ what, rounds: measured.get(name)! }))
     const version = /controller-runtime (v\S+)/.exec(
@@ -97,4 +109,8 @@ try {
   say((error as Error).message)
   process.exitCode = 64 // EX_USAGE of sysexits(3)
 }
-if (options) await bench(options)
+if (options) {
+  await bench(options)
+  // A turn that was interrupted waits for nobody.
+  process.exit()
+}
