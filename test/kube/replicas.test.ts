@@ -95,7 +95,10 @@ async function until<T>(what: string, look: () => Promise<T | undefined> | T | u
   for (;;) {
     const found = await look()
     if (found !== undefined && found !== false) return found
-    if (performance.now() > deadline) throw new Error(`not within ${TAKEN_WITHIN_MS / 1000} s: ${what}`)
+    if (performance.now() > deadline) {
+      const words = await Promise.all(Object.values(running).map((replica) => replica.words()))
+      throw new Error([`not within ${TAKEN_WITHIN_MS / 1000} s: ${what}`, ...words].join('\n'))
+    }
     await wait(20)
   }
 }
