@@ -29,7 +29,7 @@ function documented(): Map<string, string> {
 
 /** Files that have a cluster. */
 const suites = readdirSync(HERE).filter(
-  (name) => name.endsWith('.test.ts') && readFileSync(join(HERE, name), 'utf8').includes(' freshCluster('),
+  (name) => name.endsWith('.test.ts') && /from '\.\/fresh-cluster\.ts'/.test(readFileSync(join(HERE, name), 'utf8')),
 )
 
 let kept: Uses[]
