@@ -28,6 +28,8 @@ export const SECRET = 'ppn-authority-keys'
 
 export interface Reigning {
   authority: Authority
+  /** Why a process would have ended by itself: it lost its Lease, as a machine that is too busy makes it. */
+  lost(): Error | undefined
   end(): Promise<void>
 }
 
@@ -81,9 +83,10 @@ export function twoHomes(cluster: () => Cluster, example: string) {
 
   /** Those that run. */
   const reigning = new Set<Reigning>()
-  const reign = (authority: Authority, stop: () => Promise<void>): Reigning => {
+  const reign = (authority: Authority, stop: () => Promise<void>, lost: Reigning['lost'] = () => undefined) => {
     const now: Reigning = {
       authority,
+      lost,
       async end() {
         if (reigning.delete(now)) await stop()
       },
@@ -144,6 +147,10 @@ export function twoHomes(cluster: () => Cluster, example: string) {
         },
         stop.signal,
       )
+      let lost: Error | undefined
+      running.over.catch((error: Error) => {
+        lost = error
+      })
       const end = async () => {
         await running.stop()
         stop.abort(new Error('the process ends'))
@@ -151,7 +158,7 @@ export function twoHomes(cluster: () => Cluster, example: string) {
       try {
         const authority = await running.leading
         peopled(authority)
-        return reign(authority, end)
+        return reign(authority, end, () => lost)
       } catch (error) {
         await end()
         throw error
@@ -182,9 +189,11 @@ const everything = ({ world: { store } }: Authority) =>
   (['Mesh', 'Node', 'ResourcePool', 'Archive'] as const).flatMap((kind) => store.list(kind))
 
 /** Waits until everything is Ready at its generation, seen by this very authority. */
-export async function ready(authority: Authority): Promise<void> {
+export async function ready({ authority, lost }: Reigning): Promise<void> {
   const deadline = Date.now() + READY_WITHIN_MS
   for (;;) {
+    const why = lost()
+    if (why) throw why
     const waiting = everything(authority).flatMap(({ kind, metadata, status }) => {
       const { conditions = [] } = (status ?? {}) as { conditions?: Condition[] }
       const found = conditions.find(({ type }) => type === 'Ready')

@@ -37,7 +37,7 @@ const termOf = ({ authority }: Reigning) => authority.world.authority.term()
 
 test('there, and back: the same fleet under a higher term, and nothing but PINGs', { timeout: 400_000 }, async () => {
   const first = await home.onFolder()
-  await ready(first.authority)
+  await ready(first)
   const before = { lasting: lastingOf(first.authority), term: termOf(first) }
   const pairing = { nodeName: 'visitor', rendezvous: 'A2B3', code: 'ABCD-EFGH' }
   const asked = await first.authority.world.store.create('Pairing', 'visitor', pairing)
@@ -54,7 +54,7 @@ test('there, and back: the same fleet under a higher term, and nothing but PINGs
   await expect(home.onFolder()).rejects.toMatchObject({ code: 'AuthorityMoved' })
 
   const second = await home.onCluster()
-  await ready(second.authority)
+  await ready(second)
   expect(lastingOf(second.authority)).toEqual(before.lasting)
   expect(termOf(second)).toBe(before.term + TERM_LEAP + 1)
   // The act went along, and what was known of it: its window began when it was first seen.
@@ -84,7 +84,7 @@ test('there, and back: the same fleet under a higher term, and nothing but PINGs
   expect(await home.migrate('--to-folder')).toMatchObject({ code: 0, err: '' })
   await expect(home.onCluster()).rejects.toMatchObject({ code: 'AuthorityMoved' })
   const third = await home.onFolder()
-  await ready(third.authority)
+  await ready(third)
   expect(lastingOf(third.authority)).toEqual(before.lasting)
   expect(termOf(third)).toBe(before.term + 2 * (TERM_LEAP + 1))
   await wait(2_000)
@@ -111,11 +111,11 @@ test('an etcd of an hour ago: found out, then told, it goes on by PINGs alone wi
   timeout: 400_000,
 }, async () => {
   const folder = await home.onFolder()
-  await ready(folder.authority)
+  await ready(folder)
   await folder.end()
   expect(await home.migrate('--to-cluster')).toMatchObject({ code: 0, err: '' })
   const first = await home.onCluster()
-  await ready(first.authority)
+  await ready(first)
   await first.end()
   const hourAgo = join(home.folder, 'etcd')
   await withoutEtcd((data) => cpSync(data, hourAgo, { recursive: true }))
@@ -126,10 +126,10 @@ test('an etcd of an hour ago: found out, then told, it goes on by PINGs alone wi
     cluster().kubectl(['patch', 'archives.ppn.dev', 'cluster-totebox-office-1', '--type=merge', '-p', WEIGHT])
   await declare()
   const second = await home.onCluster()
-  await ready(second.authority)
+  await ready(second)
   await second.end()
   const last = await home.onCluster()
-  await ready(last.authority)
+  await ready(last)
   const [lost, term] = [lastingOf(last.authority), termOf(last)]
   await last.end()
   await withoutEtcd((data) => {
@@ -148,7 +148,7 @@ test('an etcd of an hour ago: found out, then told, it goes on by PINGs alone wi
   await declare()
   expect(await home.restoreOnCluster()).toMatchObject({ code: 0, err: '' })
   const third = await home.onCluster()
-  await ready(third.authority)
+  await ready(third)
   expect(termOf(third)).toBeGreaterThan(term)
   const { revision, ...kept } = lastingOf(third.authority)
   const { revision: before, ...known } = lost
