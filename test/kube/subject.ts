@@ -61,7 +61,7 @@ export async function kubeSubject(cluster: Cluster): Promise<KubeSubject> {
   const open = async () => {
     life = new AbortController()
     started = undefined
-    connection = await connectKube({ kubeconfig, clock, userAgent: 'ppn-test' })
+    connection = await connectKube({ kubeconfig, clock, userAgent: 'store-test' })
     const options = { api: connection, namespace, clock, random01: Math.random, log: silentLogger() }
     store = await openKubeStore(options, life.signal)
   }
