@@ -270,7 +270,7 @@ async function moved(
   direction: Direction,
   writes = Number.POSITIVE_INFINITY,
 ) {
-  const connection = await connectKube({ kubeconfig: cluster().kubeconfig, clock, userAgent: 'ppn-test' })
+  const connection = await connectKube({ kubeconfig: cluster().kubeconfig, clock, userAgent: 'a person who migrates' })
   let left = writes
   const api: KubeApi = {
     watch: connection.watch,
