@@ -103,7 +103,7 @@ beforeAll(async () => {
   const kubeconfig = await cluster().writeKubeconfig('authority', { token })
   await apply(objects)
   replicas = await replicasOf()
-  await replicas.start({ name: 'the-authority', kubeconfig })
+  await replicas.start({ name: 'the-authority', kubeconfig, keepUp: true })
   fleet = machinesOf({
     ...{ cluster: cluster(), transport: loopbackTransport(), which: 'fake' },
     leader: replicas.leader,
@@ -133,8 +133,9 @@ test(
     expect(Math.max(...perMinute), JSON.stringify(tally(during.filter(isWrite)))).toBeLessThanOrEqual(MOST_A_MINUTE)
     // A fleet this young writes nothing at all, as last heard moves after an hour, but the audit's head once: it is kept
     // 30 s after the last line.
-    const head = { 'update records.internal.ppn.dev': 1 }
-    expect([{}, head]).toContainEqual(tally(during.filter(isWrite)))
+    const written = during.filter(isWrite)
+    expect(written.length).toBeLessThanOrEqual(1)
+    expect(written.filter(({ resource }) => resource !== 'records.internal.ppn.dev')).toEqual([])
   },
   COUNTED_MS + CONVERGED_WITHIN_MS,
 )
