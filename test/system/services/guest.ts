@@ -31,6 +31,8 @@ const MEMORY_MIB = 2048
 /** 12 s without KVM on a machine of its own; minutes on one that others use. */
 const BOOT_MS = 600_000
 const LINE_MS = 60_000
+/** kernel-command-line(7): after 90 s without its second disk, a starved machine would end in the emergency shell. */
+const PATIENCE = 'systemd.default_device_timeout_sec=900'
 
 export async function startGuest(machine: DebianMachine, second: string): Promise<Guest> {
   const folder = await mkdtemp(path.join(tmpdir(), 'ppn-machine-'))
@@ -48,7 +50,7 @@ export async function startGuest(machine: DebianMachine, second: string): Promis
       ...['-nodefaults', '-no-user-config', '-display', 'none', '-machine', `q35,accel=${accelerator}`],
       ...['-cpu', accelerator === 'kvm' ? cpuModel('kvm') : 'Westmere', '-smp', '2', '-m', `${MEMORY_MIB}M`],
       ...['-kernel', machine.kernel, '-initrd', machine.initrd],
-      ...['-append', 'console=ttyS0 root=/dev/vda rw quiet net.ifnames=0 mitigations=off'],
+      ...['-append', `console=ttyS0 root=/dev/vda rw quiet net.ifnames=0 mitigations=off ${PATIENCE}`],
       ...['-drive', `file=${machine.disk},format=raw,if=virtio,snapshot=on`],
       ...['-drive', `file=${second},format=raw,if=virtio,readonly=on`],
       ...['-device', 'virtio-rng-pci', '-serial', `file:${consoleFile}`],
