@@ -106,7 +106,8 @@ afterEach(async () => {
   while ((await attempt('delete', 'crd', ...CRDS, '--wait=false', '--ignore-not-found')).exitCode !== 0) await wait(200)
   await letGo().catch(() => {})
   await emptyNamespace()
-  await attempt('delete', 'namespace', NAMESPACE, '--wait=false')
+  while ((await attempt('delete', 'namespace', NAMESPACE, '--wait=false', '--ignore-not-found')).exitCode !== 0)
+    await wait(200)
   const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE }, spec: { finalizers: [] } }
   await cluster().request('PUT', `/api/v1/namespaces/${NAMESPACE}/finalize`, namespace)
   await kubectl('wait', '--for=delete', `namespace/${NAMESPACE}`, ...CRDS.map((name) => `crd/${name}`), WITHIN)
