@@ -158,6 +158,13 @@ describe('news', () => {
     expect(w.ran()).toEqual([])
   })
 
+  test('that others took a status away runs the object, and it is written again', async () => {
+    const pool = w.fake.store.get('ResourcePool', 'a')!
+    await w.fake.store.updateStatus(pool, { observedGeneration: 1, conditions: [] })
+    w.fake.store.wipeStatus('ResourcePool/a')
+    expect(w.ran()).toEqual(['ResourcePool/a'])
+  })
+
   test('that a node’s verdict moved runs its mesh', async () => {
     const ready = { type: 'Ready', status: 'True', reason: 'R', message: '', observedGeneration: 1 } as const
     const conditions = [{ ...ready, lastTransitionTime: '2026-01-01T00:00:00Z' }]

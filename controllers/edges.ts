@@ -70,14 +70,18 @@ export function wireEdges(world: ControllerWorld, index: LiveIndex, enqueue: Enq
       if (before) spreadOld(before)
       spread(world, enqueue, event.key, 'declared', `${event.key} removed`)
     }
-    if (event.type === 'upsert') onUpsert(event.key, event.object)
+    if (event.type === 'upsert') onUpsert(event.key, event.object, event.byOthers === true)
   }
-  const onUpsert = (key: ObjectKey, object: AnyObject) => {
+  const onUpsert = (key: ObjectKey, object: AnyObject, byOthers: boolean) => {
     const before = told.get(key)
     told.set(key, object)
     if (!started) return
     const reason = before ? whatChanged(before, object) : 'declared'
-    if (reason === 'status') return onStatus(before as AnyObject, object)
+    if (reason === 'status') {
+      // A status that somebody edited or took away is written again at once; our own is no news to us.
+      if (byOthers) run(key, 'its status was changed by others', 1)
+      return onStatus(before as AnyObject, object)
+    }
     run(key, reason, 2)
     // Nobody else looks at finalizers; at a fleet's first sight every object gets one.
     if (reason === 'finalizers') return

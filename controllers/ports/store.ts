@@ -33,7 +33,13 @@ export interface StoreHealth {
 export type StoreEvent =
   | { type: 'synced' }
   /** Added, changed in spec, metadata or status, or marked for deletion. */
-  | { type: 'upsert'; key: ObjectKey; object: AnyObject }
+  | {
+      type: 'upsert'
+      key: ObjectKey
+      object: AnyObject
+      /** The source tells it, and not the answer to a write of ours: its status may be somebody else's work. */
+      byOthers?: true
+    }
   /** Gone for good: the last finalizer went. */
   | { type: 'removed'; key: ObjectKey; object: AnyObject }
   | { type: 'health'; health: StoreHealth }

@@ -15,6 +15,8 @@ export interface FakeStore extends Store {
   revive(key: ObjectKey): void
   isCommitted(uid: string): boolean
   setHealth(health: Partial<StoreHealth>): void
+  /** Somebody takes its status away, as far as the source tells. */
+  wipeStatus(key: ObjectKey): void
 }
 
 function fakeRecords(held: Map<string, StoredRecord> = new Map()): RecordStore {
@@ -59,10 +61,10 @@ export function fakeStore(clock: Clock, state: FakeState = fakeState()): FakeSto
   const emit = (event: StoreEvent) => {
     for (const listener of [...listeners]) listener(event)
   }
-  const set = (key: ObjectKey, object: AnyObject) => {
+  const set = (key: ObjectKey, object: AnyObject, byOthers = false) => {
     const metadata = { ...object.metadata, resourceVersion: String(++versions) }
     objects.set(key, { ...object, metadata } as AnyObject)
-    emit({ type: 'upsert', key, object: objects.get(key) as AnyObject })
+    emit({ type: 'upsert', key, object: objects.get(key) as AnyObject, ...(byOthers && { byOthers }) })
   }
   const remove = (key: ObjectKey) => {
     const object = objects.get(key) as AnyObject
@@ -156,6 +158,10 @@ export function fakeStore(clock: Clock, state: FakeState = fakeState()): FakeSto
       withMeta(key, { deletionTimestamp: undefined })
     },
     isCommitted: (uid) => committed.has(uid),
+    wipeStatus(key) {
+      const { status: _, ...object } = objects.get(key) as AnyObject
+      set(key, object as AnyObject, true)
+    },
     setHealth(next) {
       health = { ...health, ...next }
       emit({ type: 'health', health })

@@ -182,13 +182,13 @@ export async function openKubeStore(options: KubeStoreOptions, signal: AbortSign
     for (const kind of KINDS) {
       const target: Target = {
         replace(items, resourceVersion) {
-          changed(cache.swap(kind, items as Projected[], revisionOf(resourceVersion)))
+          changed(byOthers(cache.swap(kind, items as Projected[], revisionOf(resourceVersion))))
           read(kind)
         },
         event({ type, object }) {
           const projected = project(kind, object, cache.get)
           if (type === 'DELETED') changed(cache.drop(projected.key, projected.metadata.uid))
-          else changed(cache.ingest(projected))
+          else changed(byOthers(cache.ingest(projected)))
         },
       }
       keep(kind, collectionPath(kind), (item) => project(kind, item), target, both)
@@ -277,3 +277,7 @@ export async function openKubeStore(options: KubeStoreOptions, signal: AbortSign
 }
 
 const keyOfObject = ({ kind, metadata }: AnyObject) => keyOf(kind, metadata.name, metadata.namespace)
+
+/** What a watch or a list tells of our own writes has been taken in with their answers, unless it is the quicker one. */
+const byOthers = (events: readonly StoreEvent[]): StoreEvent[] =>
+  events.map((event) => (event.type === 'upsert' ? { ...event, byOthers: true } : event))

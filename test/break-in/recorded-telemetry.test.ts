@@ -47,6 +47,8 @@ test('nor does it after a restart of the authority, nor to the authority of a la
   await fleet.nodes.get('edge-1')?.kill('machine')
   for (let starts = 0; starts < 3; starts++) {
     await fleet.restartAuthority()
+    // What it said of the relay before its end is True still; that it serves is new.
+    await fleet.until(() => fleet.authority.serving.downlink() !== undefined)
     await fleet.until(() => fleet.condition('Node', 'relay')?.status === 'True')
     await play(address, pieces)
     await fleet.clock.advance(5_000)

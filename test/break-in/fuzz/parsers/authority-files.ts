@@ -7,6 +7,7 @@ import { openBackup, sealBackup } from '../../../../authority/backup/seal.ts'
 import { restoredMark } from '../../../../authority/backup/snapshot.ts'
 import { fileBrake } from '../../../../authority/brake.ts'
 import { loadOrCreateKeys, OPERATOR_FILE } from '../../../../authority/keys/keys.ts'
+import { markInFolder } from '../../../../authority/migrate/mark.ts'
 import { openRegistry } from '../../../../authority/registry/registry.ts'
 import { canonicalBytes } from '../../../../base/canonical-json.ts'
 import { openChainedLog } from '../../../../base/chained-log.ts'
@@ -175,6 +176,19 @@ const restored: FuzzedParser = {
     ),
 }
 
+const mark = { atMs: 1, id: '0'.repeat(32), meshId: 'f'.repeat(32), peer: 'the folder ./office', phase: 'gone' }
+const migration: FuzzedParser = {
+  name: 'migration-mark',
+  faces: 'file',
+  covers: ['authority/migrate/mark.ts#markInFolder'],
+  shape: 'json',
+  valid: [canonicalBytes(mark)],
+  read: (input) =>
+    declared(['MarkUnreadable'], async () =>
+      accepted(canonicalBytes(await markInFolder(memoryFiles(new Map([['migration', input]]))))),
+    ),
+}
+
 const keyFiles = memoryFiles()
 await loadOrCreateKeys({ files: keyFiles, random: seededRandom('keys'), clock, mayCreate: true })
 const loadKeys = (name: string) => (input: Uint8Array) =>
@@ -245,6 +259,7 @@ export const AUTHORITY_FILES: readonly FuzzedParser[] = [
   backupHeader,
   backupEntries,
   restored,
+  migration,
   authorityKeys,
   operatorKey,
   brake,
