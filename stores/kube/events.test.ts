@@ -48,6 +48,21 @@ test('what is said again raises the series, written once in five minutes', async
   expect(requests).toHaveLength(2)
 })
 
+test('the series of a whole fleet that has come to rest are written one after the other, six a minute', async () => {
+  const { clock, requests, events } = setup(taken)
+  for (let n = 0; n < 100; n++)
+    for (let times = 0; times < 2; times++) events.record({ ...edge, uid: `u${n}` }, 'Normal', 'Converged', 'x')
+  await clock.advance(4 * 60_000)
+  const before = requests.length
+  await clock.advance(60_000)
+  for (let minute = 1; minute <= 10; minute++) {
+    await clock.advance(60_000)
+    expect(requests.length - before).toBeLessThanOrEqual(6 * minute + 1)
+  }
+  await clock.advance(10 * 60_000)
+  expect(requests.length - before).toBe(100)
+})
+
 test('another reason or generation is another event', async () => {
   const { clock, requests, events } = setup(taken)
   events.record(edge, 'Warning', 'Refused', 'why')

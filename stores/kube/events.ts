@@ -10,6 +10,8 @@ import { type KubeApi, PATCH, statusText } from './api.ts'
 
 /** Repeats of one event are written at most this often. */
 const SERIES_EVERY_MS = 5 * 60_000
+/** And no two of them closer than this: a fleet that has come to rest writes at most 10 times a minute, all told. */
+const SERIES_SPACING_MS = 10_000
 /** Events remembered; the longest unrepeated are forgotten first, and begin a new series when they come again. */
 const REMEMBERED = 4_096
 /** Events waiting for the API server; beyond this the newest are dropped. */
@@ -60,14 +62,28 @@ export function kubeEvents({ api, clock, log, instance }: KubeEventsOptions, sig
   /** A timer holds the process: one that is asked to end does not stay for an Event. */
   const timers = new Set<Timer>()
   signal.addEventListener('abort', () => timers.forEach((timer) => void timer.cancel()), { once: true })
-  const writeLater = (known: Remembered) => {
+  const later = (ms: number, act: () => void) => {
     if (signal.aborted) return
-    const timer = clock.after(SERIES_EVERY_MS, () => {
+    const timer = clock.after(ms, () => {
       timers.delete(timer)
-      writeSeries(known)
+      act()
     })
     timers.add(timer)
   }
+  const ready: Remembered[] = []
+  let spacing = false
+  const writeNext = () => {
+    const known = ready.shift()
+    spacing = known !== undefined
+    if (!known) return
+    writeSeries(known)
+    later(SERIES_SPACING_MS, writeNext)
+  }
+  const writeLater = (known: Remembered) =>
+    later(SERIES_EVERY_MS, () => {
+      ready.push(known)
+      if (!spacing) writeNext()
+    })
   const writeSeries = (known: Remembered) => {
     known.due = false
     if (known.count === known.written) return

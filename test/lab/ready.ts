@@ -51,7 +51,7 @@ export async function nodeSays(
     const found = conditionOf(object, type)
     const fits = typeof reason === 'string' ? found?.reason === reason : reason.test(found?.reason ?? '')
     if (fits && verdictOf(object).reason !== 'NotObserved') return true
-    return `${type} ${found?.status} ${found?.reason}: ${found?.message}`
+    return `${node}: ${type} ${found?.status} ${found?.reason}: ${found?.message}`
   })
 }
 

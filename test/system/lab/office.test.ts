@@ -252,9 +252,8 @@ meshScenarios()
 
 describe('what mends itself', () => {
   test('the bad bundle was reverted, is said so, and what mends it is taken', async () => {
-    await Promise.all(
-      [HUB, OFFICE].map((node) => nodeSays(office.lab.fleet, node, 'ConfigApplied', /^(Reverted|Held)$/, 150_000)),
-    )
+    // Not of the office: where its trial ends a moment after the hub's, it has found the hub again, and keeps what it has.
+    await nodeSays(office.lab.fleet, HUB, 'ConfigApplied', /^(Reverted|Held)$/, 150_000)
     const note = 'until looked at; the trial takes 60 s'
     office.events.push({ what: 'a bad bundle, reverted', tookMs: performance.now() - badAtMs, note })
     await office.pings(OFFICE, HUB)
