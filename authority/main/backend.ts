@@ -11,7 +11,7 @@ import type { History } from '../../stores/sqlite/history.ts'
 import type { AdminBackend, AdminEvent, AdminWatchEvent } from '../admin/backend.ts'
 import type { BrakeSource } from '../brake.ts'
 import { makeCard } from '../keys/fleet-card.ts'
-import { OPERATOR_FILE } from '../keys/keys.ts'
+import { type Keys, OPERATOR_FILE } from '../keys/keys.ts'
 import type { Authority } from './authority.ts'
 import { storeWatch } from './watch.ts'
 
@@ -44,6 +44,16 @@ export const objectsOf = (
     .flatMap((k) => store.list(k) as AnyObject[])
     .filter((o) => name === undefined || o.metadata.name === name)
     .filter((o) => namespace === undefined || o.metadata.namespace === undefined || o.metadata.namespace === namespace)
+
+/** What `ppn keys` shows, but where the operator's secret half lies. */
+export const publicHalves = ({ authorityId, signing, command, operator }: Keys) => ({
+  authorityId,
+  signingFingerprint: fingerprint(signing.publicKey),
+  signingPublicKey: toBase64(signing.publicKey),
+  commandPublicKey: toBase64(command.publicKey),
+  operatorFingerprint: fingerprint(operator.publicKey),
+  operatorPublicKey: toBase64(operator.publicKey),
+})
 
 /** How a verb is told which object. */
 function argumentsOf(key: ObjectKey): string {
@@ -186,12 +196,7 @@ export function adminBackend(options: BackendOptions): AdminBackend {
       return { armored: armorBundle(bytes), fingerprint: fingerprint(keys.keys.signing.publicKey) }
     },
     keys: () => ({
-      authorityId: keys.keys.authorityId,
-      signingFingerprint: fingerprint(keys.keys.signing.publicKey),
-      signingPublicKey: toBase64(keys.keys.signing.publicKey),
-      commandPublicKey: toBase64(keys.keys.command.publicKey),
-      operatorFingerprint: fingerprint(keys.keys.operator.publicKey),
-      operatorPublicKey: toBase64(keys.keys.operator.publicKey),
+      ...publicHalves(keys.keys),
       operatorSecretPath: `${options.state}/keys/${OPERATOR_FILE}`,
       operatorSecretHere: keys.operatorSecretPresent,
     }),

@@ -7,8 +7,7 @@ import type { Files } from '../../base/files.ts'
 import type { RecordStore } from '../../controllers/ports/store.ts'
 import type { RegistryLines } from '../../stores/kube/registry-lines.ts'
 import { REGISTRY_FILE } from '../registry/registry.ts'
-
-const FILE_RECORDS = 'file/'
+import { FILE_RECORDS, readFileRecord, removeFileRecord, writeFileRecord } from './file-records.ts'
 
 /** A mounted Secret: links to files, which the kubelet replaces together. Everything but reading throws KeysReadOnly. */
 export function mountedFiles(folder: string): Files {
@@ -42,21 +41,17 @@ export interface ClusterFilesOptions {
 /** What `startAuthority` asks of a state folder. The audit and the brake have places of their own. */
 export function clusterFiles({ records, registry, keys, onRegistryLost }: ClusterFilesOptions): Files {
   const notHere = (name: string) => Promise.reject(new PpnError('BadFileName', { name }))
-  const recordOf = (name: string) => records.get(FILE_RECORDS + name)
   return {
     async read(name) {
-      if (name === REGISTRY_FILE) return registry.read()
-      const found = recordOf(name)
-      return found && new Uint8Array(Buffer.from(found.value as string, 'base64'))
+      return name === REGISTRY_FILE ? registry.read() : readFileRecord(records, name)
     },
     async write(name, bytes) {
       if (name === REGISTRY_FILE) return notHere(name)
-      await records.put(FILE_RECORDS + name, Buffer.from(bytes).toString('base64'), recordOf(name)?.version ?? 0)
+      await writeFileRecord(records, name, bytes)
     },
     async remove(name) {
       if (name === REGISTRY_FILE) return notHere(name)
-      const found = recordOf(name)
-      if (found) await records.delete(FILE_RECORDS + name, found.version)
+      await removeFileRecord(records, name)
     },
     async append(name, bytes) {
       if (name !== REGISTRY_FILE) return notHere(name)

@@ -18,7 +18,7 @@ import type { Transport } from '../../base/transport.ts'
 import { connectKube } from '../../stores/kube/connect.ts'
 import { kubeEvents } from '../../stores/kube/events.ts'
 import { countedApi, leaderApi } from '../../stores/kube/instrumented.ts'
-import { type Leadership, lead } from '../../stores/kube/lease.ts'
+import { AUTHORITY_LEASE, type Leadership, lead } from '../../stores/kube/lease.ts'
 import { meshBrake } from '../../stores/kube/mesh-brake.ts'
 import { pairingCodes } from '../../stores/kube/pairing-codes.ts'
 import { registryLines } from '../../stores/kube/registry-lines.ts'
@@ -38,8 +38,6 @@ import { kubeMetrics } from './kube-metrics.ts'
 import { type Observability, serveObservability } from './observability.ts'
 import { recentEvents } from './recent-events.ts'
 import { standbyBackend } from './standby.ts'
-
-export const LEASE = 'ppn-authority'
 
 export interface ClusterOptions {
   /** Path of a kubeconfig; by default the pod's service account, else as kubectl finds one. */
@@ -137,7 +135,7 @@ export async function startOnCluster(options: ClusterOptions, signal: AbortSigna
   const checks = () => clusterChecks({ store, clock, holder, leads: holds(), backend: authority && backend })
   const registers = new PromRegistry()
   const metrics = kubeMetrics({
-    ...{ registers, lease: LEASE, host: new URL(connection.server).host },
+    ...{ registers, lease: AUTHORITY_LEASE, host: new URL(connection.server).host },
     watchAgeS(kind) {
       const heardMs = store?.heard().get(kind) ?? 0
       return heardMs === 0 ? undefined : (clock.monotonic() - heardMs) / 1000
@@ -181,7 +179,7 @@ export async function startOnCluster(options: ClusterOptions, signal: AbortSigna
     const onHolder = (seen: string | undefined) => {
       holder = seen
     }
-    leadership = await lead({ api, namespace, name: LEASE, identity, clock, random01, log, onHolder }, life)
+    leadership = await lead({ api, namespace, name: AUTHORITY_LEASE, identity, clock, random01, log, onHolder }, life)
     const lost = leadership.signal
     metrics.leading(true)
     lost.addEventListener('abort', () => {

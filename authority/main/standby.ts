@@ -2,12 +2,11 @@
 // whoever wants more. The brake works from every replica: it is an annotation.
 import { PpnError } from '../../base/errors.ts'
 import type { Store } from '../../controllers/ports/store.ts'
-import { fingerprint, toBase64 } from '../../protocol/keys.ts'
 import type { AdminBackend, AdminVersion } from '../admin/backend.ts'
 import type { Brake, BrakeSource } from '../brake.ts'
 import type { Keys } from '../keys/keys.ts'
 import { recordedTerm } from '../term/raise.ts'
-import { objectsOf } from './backend.ts'
+import { objectsOf, publicHalves } from './backend.ts'
 import { storeWatch } from './watch.ts'
 
 export interface StandbyOptions {
@@ -40,16 +39,7 @@ export function standbyBackend(options: StandbyOptions): AdminBackend {
     }),
     objects: (filter) => objectsOf(store, filter),
     watch: (filter, signal) => storeWatch(store, filter, signal),
-    keys: () => ({
-      authorityId: keys.authorityId,
-      signingFingerprint: fingerprint(keys.signing.publicKey),
-      signingPublicKey: toBase64(keys.signing.publicKey),
-      commandPublicKey: toBase64(keys.command.publicKey),
-      operatorFingerprint: fingerprint(keys.operator.publicKey),
-      operatorPublicKey: toBase64(keys.operator.publicKey),
-      operatorSecretPath: '',
-      operatorSecretHere: false,
-    }),
+    keys: () => ({ ...publicHalves(keys), operatorSecretPath: '', operatorSecretHere: false }),
     async brake(set, reason) {
       await (set ? options.brakeSource.set(reason) : options.brakeSource.release())
       await brake.read()

@@ -1,6 +1,7 @@
 // What of an authority's facts is written where it arrives.
 import type { Term } from '../../protocol/ids.ts'
 import { AUDIT_HEAD_RECORD } from '../audit-stream.ts'
+import { FILE_RECORDS } from '../main/file-records.ts'
 import { MARK_RECORD } from './mark.ts'
 import { type Fact, type UidMap, withUids } from './uids.ts'
 
@@ -13,7 +14,7 @@ export const TERM_LEAP = 8
 
 /** Facts of a place, not of the authority: its mark, where its audit stands, the files of a folder that it has not. */
 export const ofTheAuthority = ({ key }: Pick<Fact, 'key'>): boolean =>
-  key !== MARK_RECORD && key !== AUDIT_HEAD_RECORD && !key.startsWith('file/')
+  key !== MARK_RECORD && key !== AUDIT_HEAD_RECORD && !key.startsWith(FILE_RECORDS)
 
 export function factsOnArrival(facts: readonly Fact[], uids: UidMap): Fact[] {
   return facts.filter(ofTheAuthority).map((fact) => {

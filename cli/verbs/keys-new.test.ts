@@ -9,6 +9,7 @@ import { toBase64 } from '../../protocol/keys.ts'
 import { memoryFiles } from '../../testing/memory-files.ts'
 import { virtualClock } from '../../testing/virtual-clock.ts'
 import type { Io } from '../io.ts'
+import { recording } from '../testing/listening.ts'
 import { keysNew } from './keys-new.ts'
 
 let folder: string
@@ -20,12 +21,7 @@ afterEach(() => rm(folder, { recursive: true }))
 function setUp(terminal = false) {
   const said = { out: '', err: '' }
   const io = {
-    out(text: string) {
-      said.out += text
-    },
-    err(text: string) {
-      said.err += text
-    },
+    ...recording(said),
     ...{ terminal, cwd: folder, clock: virtualClock(), env: { PPN_PASSPHRASE: 'correct horse' } },
     read: (path: string) => readFile(path, 'utf8'),
   } as unknown as Io

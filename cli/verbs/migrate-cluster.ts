@@ -5,6 +5,7 @@ import { ANNOTATION, API_VERSION, FINALIZER, KINDS, keyOf, type ObjectKey } from
 import type { AnyObject } from '../../api/v1alpha1/index.ts'
 import { AUDIT_HEAD_RECORD } from '../../authority/audit-stream.ts'
 import { RESTORED_FILE, restoredNow } from '../../authority/backup/snapshot.ts'
+import { FILE_RECORDS, writeFileRecord } from '../../authority/main/file-records.ts'
 import { factsOnArrival, ofTheAuthority } from '../../authority/migrate/arrival.ts'
 import { MARK_RECORD, markInRecords, markRecords } from '../../authority/migrate/mark.ts'
 import type { AuthorityState, MovedObject, Place } from '../../authority/migrate/place.ts'
@@ -14,18 +15,17 @@ import type { Clock } from '../../base/clock.ts'
 import { PpnError } from '../../base/errors.ts'
 import type { Logger } from '../../base/log.ts'
 import { type KubeApi, type KubeRequest, PATCH, statusText } from '../../stores/kube/api.ts'
-import { type Leadership, lead } from '../../stores/kube/lease.ts'
+import { AUTHORITY_LEASE, lead } from '../../stores/kube/lease.ts'
 import { BRAKE_ANNOTATION, meshBrake } from '../../stores/kube/mesh-brake.ts'
 import { project } from '../../stores/kube/projection.ts'
 import { recordName } from '../../stores/kube/records.ts'
 import { registryLines } from '../../stores/kube/registry-lines.ts'
 import { objectPath, RECORD_API_VERSION, recordsPath } from '../../stores/kube/resources.ts'
-import { type KubeStore, openKubeStore } from '../../stores/kube/store.ts'
+import { ACT_LABEL, type KubeStore, openKubeStore } from '../../stores/kube/store.ts'
 import { FIELD_MANAGER, kubeWrites } from '../../stores/kube/writes.ts'
 import { saidOf } from './migrate-folder.ts'
 import { keysInSecret, readKeysSecret, writeKeysSecret } from './migrate-secret.ts'
 
-export const LEASE = 'ppn-authority'
 /** A Lease that was left without a word is free after 15 s. */
 const LEASE_WITHIN_MS = 25_000
 const READ_WITHIN_MS = 60_000
@@ -106,22 +106,21 @@ const isDryRun = ({ path }: KubeRequest): boolean => path.includes('dryRun=All')
 async function held({ api, namespace, clock, random01, log, identity }: ClusterPlaceOptions, signal: AbortSignal) {
   const late = new AbortController()
   const timer = clock.after(LEASE_WITHIN_MS, () => late.abort(new Error('too late')))
-  let leadership: Leadership
+  let holder = 'nobody that can be read'
+  const onHolder = (seen: string | undefined) => {
+    holder = seen ?? holder
+  }
   try {
-    leadership = await lead(
-      { ...{ api, namespace, clock, random01, log, identity }, name: LEASE },
+    return await lead(
+      { ...{ api, namespace, clock, random01, log, identity, onHolder }, name: AUTHORITY_LEASE },
       AbortSignal.any([signal, late.signal]),
     )
   } catch (error) {
     if (!late.signal.aborted) throw error
-    const path = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases/${LEASE}`
-    const { body } = await api.request({ method: 'GET', path })
-    const holder = (body.spec as { holderIdentity?: string } | undefined)?.holderIdentity ?? 'nobody that can be read'
-    throw new PpnError('LeaseHeld', { lease: LEASE, holder, namespace })
+    throw new PpnError('LeaseHeld', { lease: AUTHORITY_LEASE, holder, namespace })
   } finally {
     timer.cancel()
   }
-  return leadership
 }
 
 function placeOver(
@@ -211,7 +210,7 @@ function placeOver(
     async read() {
       const [fault] = store.health().problems
       if (fault) refuse(`${fault.key ?? 'the cluster'}: ${fault.message}`)
-      const [waiting] = records.list('file/')
+      const [waiting] = records.list(FILE_RECORDS)
       if (waiting) refuse(`${waiting.key} has not been taken up yet: start the authority there once`)
       const reason = await brake.look()
       return {
@@ -256,8 +255,7 @@ function placeOver(
           await remove(object, uids.get(object.metadata.uid) as string)
     },
     async setRestored() {
-      const key = `file/${RESTORED_FILE}`
-      await records.put(key, Buffer.from(restoredNow(clock)).toString('base64'), records.get(key)?.version ?? 0)
+      await writeFileRecord(records, RESTORED_FILE, restoredNow(clock))
     },
     async letGo() {
       await brake.release()
@@ -278,7 +276,7 @@ function metadataOf({ metadata }: AnyObject, act: boolean) {
   return {
     name,
     ...(namespace !== undefined && { namespace }),
-    labels: { ...labels, ...(act && { 'ppn.dev/act': '' }) },
+    labels: { ...labels, ...(act && { [ACT_LABEL]: '' }) },
     annotations,
   }
 }

@@ -5,9 +5,10 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { holdAbstractLock } from '../../base/lock.ts'
 import { type Processes, runOk } from '../../base/processes.ts'
-import { KSTATUS, kstatusId } from './kstatus.ts'
-import { LUA, luaId } from './lua.ts'
+import { KSTATUS } from './kstatus.ts'
+import { LUA } from './lua.ts'
 import { buildId, HERE, kubernetesVersion, linkerFlags, PROGRAMS, type Program } from './release.ts'
+import { moduleId } from './small.ts'
 
 /** Where Go unpacks itself when it is not on PATH (go.dev/doc/install). */
 const GO_ELSEWHERE = '/usr/local/go/bin'
@@ -53,16 +54,15 @@ export async function kubePrograms(options: BuildOptions): Promise<Programs> {
 }
 
 /** Path of the program that says what kstatus makes of objects, built like those. */
-export async function kstatusProgram(options: BuildOptions): Promise<string> {
-  const programs = { kstatus: '.' }
-  const module: Module = { id: kstatusId(), cwd: KSTATUS, of: 'cli-utils', programs, ldflags: '-s -w' }
-  return join(await built(module, options), 'kstatus')
-}
+export const kstatusProgram = (options: BuildOptions): Promise<string> =>
+  smallProgram('kstatus', KSTATUS, 'cli-utils', options)
 
 /** Path of the program that runs a health script of Argo CD, built like those. */
-export async function luaProgram(options: BuildOptions): Promise<string> {
-  const module: Module = { id: luaId(), cwd: LUA, of: 'gopher-lua', programs: { lua: '.' }, ldflags: '-s -w' }
-  return join(await built(module, options), 'lua')
+export const luaProgram = (options: BuildOptions): Promise<string> => smallProgram('lua', LUA, 'gopher-lua', options)
+
+async function smallProgram(name: string, cwd: string, of: string, options: BuildOptions): Promise<string> {
+  const module: Module = { id: moduleId(cwd), cwd, of, programs: { [name]: '.' }, ldflags: '-s -w' }
+  return join(await built(module, options), name)
 }
 
 /** The folder with the module's programs. */

@@ -9,6 +9,8 @@ import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
 import { type KubeAnswer, type KubeApi, statusText } from './api.ts'
 
+/** Whoever holds it may act for the fleet: a leader, or a move of the authority. */
+export const AUTHORITY_LEASE = 'ppn-authority'
 /** A Lease that stands still for this long is anybody's. */
 export const LEASE_MS = 15_000
 /** A leader that has not renewed for this long leads no more. */

@@ -50,7 +50,7 @@ export interface KubeStore extends Store {
 }
 
 /** What `create` leaves on an object, so that another replica knows it for an act. */
-const ACT_LABEL = 'ppn.dev/act'
+export const ACT_LABEL = 'ppn.dev/act'
 const isActObject = ({ kind, metadata }: AnyObject) => kind === 'Pairing' || metadata.labels[ACT_LABEL] !== undefined
 
 /** Resolves with the records read in full. Rejects when the signal aborts first; until then it tries again. */

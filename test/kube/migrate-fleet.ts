@@ -1,4 +1,5 @@
 // A fleet whose authority has two homes: a folder and a cluster. The machines and the network outlive every authority.
+
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +14,7 @@ import { systemClock } from '../../base/clock.ts'
 import { silentLogger } from '../../base/log.ts'
 import { systemRandom } from '../../base/random.ts'
 import { main } from '../../cli/main.ts'
+import { recording } from '../../cli/testing/listening.ts'
 import type { Cluster } from '../../hack/kube/cluster.ts'
 import { armorBundle } from '../../protocol/bundle/armor.ts'
 import { fingerprint } from '../../protocol/keys.ts'
@@ -97,12 +99,7 @@ export function twoHomes(cluster: () => Cluster, example: string) {
   const ppn = async (...args: string[]) => {
     const said = { out: '', err: '' }
     const io = {
-      out(text: string) {
-        said.out += text
-      },
-      err(text: string) {
-        said.err += text
-      },
+      ...recording(said),
       ...{ terminal: false, columns: () => 80, color: false, env: {}, cwd: folder, clock },
       ...{ signal: new AbortController().signal, onHangup: () => {}, exitNow: () => {} },
       stdin: async () => '',

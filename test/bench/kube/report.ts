@@ -14,8 +14,12 @@ const millis = (ms: number) => `${ms.toFixed(ms < 10 ? 1 : 0)} ms`
 const mib = (n: number) => `${n.toFixed(0)} MiB`
 
 /** The middle of the rounds, with the least and the most where they differ as printed. */
-function middle(values: readonly number[], print: (value: number) => string): string {
-  const { median, min, max } = summarise(values)
+function middle<Round>(
+  rounds: readonly Round[],
+  read: (round: Round) => number,
+  print: (value: number) => string,
+): string {
+  const { median, min, max } = summarise(rounds.map(read))
   const spread = print(min) === print(max) ? '' : ` (${print(min)} - ${print(max)})`
   return `${print(median)}${spread}`
 }
@@ -30,30 +34,12 @@ export function coldTable(all: readonly Rounds[]): string {
   const head = ['by', 'last command', 'last status', 'processor time', 'RSS settled', 'of it own', 'peak', 'requests']
   const rows = all.map(({ what, rounds }) => [
     what,
-    middle(
-      rounds.map((r) => r.coldEffectMs),
-      seconds,
-    ),
-    middle(
-      rounds.map((r) => r.coldStatusMs),
-      seconds,
-    ),
-    middle(
-      rounds.map((r) => r.coldCpuMs),
-      seconds,
-    ),
-    middle(
-      rounds.map((r) => r.settledMiB),
-      mib,
-    ),
-    middle(
-      rounds.map((r) => r.settledOwnMiB),
-      mib,
-    ),
-    middle(
-      rounds.map((r) => r.peakMiB),
-      mib,
-    ),
+    middle(rounds, (r) => r.coldEffectMs, seconds),
+    middle(rounds, (r) => r.coldStatusMs, seconds),
+    middle(rounds, (r) => r.coldCpuMs, seconds),
+    middle(rounds, (r) => r.settledMiB, mib),
+    middle(rounds, (r) => r.settledOwnMiB, mib),
+    middle(rounds, (r) => r.peakMiB, mib),
     requests(rounds.at(-1)?.coldRequests ?? {}),
   ])
   return markdownTable(head, rows)
@@ -84,22 +70,10 @@ export function changeTable(all: readonly Rounds[]): string {
       millis(effect.max),
       millis(answer.median),
       millis(answer.p99),
-      middle(
-        rounds.map((r) => r.updateCpuMs / r.effectMs.length),
-        millis,
-      ),
-      middle(
-        rounds.map((r) => summarise(r.burstMs).median),
-        millis,
-      ),
-      middle(
-        rounds.map((r) => summarise(r.burstMs).max),
-        millis,
-      ),
-      middle(
-        rounds.map((r) => r.endMiB),
-        mib,
-      ),
+      middle(rounds, (r) => r.updateCpuMs / r.effectMs.length, millis),
+      middle(rounds, (r) => summarise(r.burstMs).median, millis),
+      middle(rounds, (r) => summarise(r.burstMs).max, millis),
+      middle(rounds, (r) => r.endMiB, mib),
     ]
   })
   return markdownTable(head, rows)
@@ -113,26 +87,11 @@ export function authorityTable(what: string, rounds: readonly MeasuredAuthority[
   const status = summarise(rounds.flatMap((r) => r.statusMs))
   const row = [
     what,
-    middle(
-      rounds.map((r) => r.coldStatusMs),
-      seconds,
-    ),
-    middle(
-      rounds.map((r) => r.coldCpuMs),
-      seconds,
-    ),
-    middle(
-      rounds.map((r) => r.settledMiB),
-      mib,
-    ),
-    middle(
-      rounds.map((r) => r.settledOwnMiB),
-      mib,
-    ),
-    middle(
-      rounds.map((r) => r.peakMiB),
-      mib,
-    ),
+    middle(rounds, (r) => r.coldStatusMs, seconds),
+    middle(rounds, (r) => r.coldCpuMs, seconds),
+    middle(rounds, (r) => r.settledMiB, mib),
+    middle(rounds, (r) => r.settledOwnMiB, mib),
+    middle(rounds, (r) => r.peakMiB, mib),
     requests(rounds.at(-1)?.coldRequests ?? {}),
     String(status.samples),
     millis(status.median),

@@ -51,6 +51,7 @@ export const NO_PARSERS: Readonly<Record<string, string>> = {
   'agent/simulated/world.ts': SIMULATION,
   'agent/pairing/dial.ts#parsePairingAddress': 'parseHostPort with a port',
   'authority/admin/client.ts': OWN_ANSWER,
+  'authority/main/file-records.ts#readFileRecord': 'bytes of a record of ours, and makes nothing of them',
   'authority/migrate/uids.ts': OWN_VALUE,
   'authority/term/reign.ts#openReign': OPENS,
   'authority/term/restore.ts#readRestore': 'a record of our own database',

@@ -1,5 +1,6 @@
 // Fifty machines that hold, claimed by one person with one command: the real verb against a real authority, real sockets
 // on the loopback, agents on simulated drivers. One is not declared at first.
+
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,6 +18,7 @@ import { silentLogger } from '../../../base/log.ts'
 import { loopbackTransport } from '../../../base/loopback-transport.ts'
 import { systemRandom } from '../../../base/random.ts'
 import type { Io } from '../../../cli/io.ts'
+import { recording } from '../../../cli/testing/listening.ts'
 import { claim } from '../../../cli/verbs/claim.ts'
 import { armorBundle } from '../../../protocol/bundle/armor.ts'
 import { fingerprint } from '../../../protocol/keys.ts'
@@ -79,12 +81,7 @@ async function switchOn({ address, outside: at, files }: (typeof racks)[number])
 function terminal(): { io: Io; said: { out: string; err: string } } {
   const said = { out: '', err: '' }
   const io = {
-    out(text: string) {
-      said.out += text
-    },
-    err(text: string) {
-      said.err += text
-    },
+    ...recording(said),
     read: async () => list(),
     ...{ clock, env: {}, cwd: root, signal: stop.signal },
   }
