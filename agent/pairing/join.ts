@@ -65,7 +65,8 @@ export async function joinFleet(options: JoinOptions, signal: AbortSignal): Prom
       const { bundle, authorityFingerprint, nodeName } = result
       return { bundle, authorityFingerprint, nodeName }
     }
-    if (result.outcome === 'none' && result.digits !== undefined) draws++
+    // Once a person has confirmed this authority, digits decide nothing any more: only its bundle is taken.
+    if (result.outcome === 'none' && result.digits !== undefined && !trusted) draws++
     if (result.outcome === 'differs') throw new PpnError('PairingDigitsDiffer', {})
     if (result.outcome === 'refused' && result.reason !== 'Busy')
       throw new PpnError('PairingRefused', { reason: result.reason, why: CEREMONY_REFUSALS[result.reason] })

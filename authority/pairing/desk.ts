@@ -123,7 +123,9 @@ export function createDesk(options: DeskOptions): Desk {
     },
     find(rendezvous) {
       const found = entries.get(holder(rendezvous) ?? '')?.ceremony
-      if (!found || found.claim || failuresOf(found.uid) >= BURNED_AT) return undefined
+      if (!found || found.claim) return undefined
+      // Enrolled, the code lets nobody in any more: trying others keeps the machine from its answer no longer.
+      if (!found.enrolled && failuresOf(found.uid) >= BURNED_AT) return undefined
       return clock.now() < found.untilMs ? found : undefined
     },
     countFailure(uid) {
@@ -132,8 +134,8 @@ export function createDesk(options: DeskOptions): Desk {
       changed(uid)
     },
     drawDigits(uid) {
-      // Its keys are enrolled: digits decide nothing any more.
-      if (entries.get(uid)?.ceremony.enrolled) return true
+      // Its keys are known: digits decide nothing any more.
+      if (entries.get(uid)?.ceremony.settled) return true
       const drawn = (draws.get(uid) ?? 0) + 1
       draws.set(uid, drawn)
       if (drawn <= MOST_DRAWS) return true

@@ -28,7 +28,15 @@ export type Effect =
   | { type: 'claimAddress'; node: AddressClaimant; cidr: string; wanted?: string; avoid: string[] }
   | { type: 'enrol'; identity: NodeIdentity }
   /** The machine of a ceremony gets the name; `replace`: whoever has it loses it first. */
-  | { type: 'enrolPaired'; node: { uid: string; name: string }; identity: NodeIdentity; by: PairedBy; replace: boolean }
+  /** `because` is written down first: what a plan made after a crash needs to know of it. */
+  | {
+      type: 'enrolPaired'
+      node: { uid: string; name: string }
+      identity: NodeIdentity
+      by: PairedBy
+      replace: boolean
+      because: { key: string; value: unknown }
+    }
   | { type: 'place'; node: string; floorMiB: number; maxMiB: number; adoptDisk?: string }
   /** The node's address goes into quarantine. */
   | { type: 'releaseAddress' }

@@ -59,7 +59,8 @@ async function performOne(effect: Effect, world: ControllerWorld, object: PpnObj
       return
     }
     case 'enrolPaired': {
-      const { node, identity, by, replace } = effect
+      const { node, identity, by, replace, because } = effect
+      await writeRecord(store.records, because.key, because.value)
       const nodeId = await allocator.nodeId(node.uid, node.name)
       const replacing = replace ? 'replaced in a ceremony' : undefined
       done.answers.enrol = await registry.enrol(node.name, nodeId, identity, 'paired', by, replacing)

@@ -152,6 +152,44 @@ test('a lost line costs no second look: the same machine calls again with other 
   expect(reason()).toBe('Approved True Approved')
 })
 
+describe('once both have said yes the machine is in, and its Pairing says so', () => {
+  const bothSayYes = async () => {
+    await see(machine({ node: 'person' }))
+    await declare({ sas: '482913', decision: 'Approve' })
+  }
+
+  test.each([
+    ['the line is lost', {}],
+    ['the line is lost and its code burned', { failures: 5 }],
+    ['another machine is on the line', machine({ identity: fakeIdentity('thief') })],
+  ])('although %s while it is enrolled', async (_, view) => {
+    const { registry } = run.fake
+    const enrol = registry.enrol.bind(registry)
+    registry.enrol = (...given: Parameters<typeof enrol>) => {
+      run.fake.ceremonies.see(UID, view)
+      return enrol(...given)
+    }
+    await bothSayYes()
+    expect(reason()).toBe('Approved True Approved')
+    expect(enrolled()).toMatchObject({ identity: fakeIdentity('laptop'), confirmedBy: 'person' })
+  })
+
+  test('although the authority ended between its word and the registry', async () => {
+    const { registry } = run.fake
+    const enrol = registry.enrol.bind(registry)
+    registry.enrol = () => Promise.reject(new Error('killed'))
+    await expect(bothSayYes()).rejects.toThrow('killed')
+    expect(enrolled()).toBeUndefined()
+    registry.enrol = enrol
+    run.fake.ceremonies.see(UID, {})
+    await run.fake.clock.advance(WINDOW_MS)
+    run.enqueue('pairing', 'Pairing/p', 'restarted')
+    await run.settle()
+    expect(reason()).toBe('Approved True Approved')
+    expect(enrolled()?.identity).toEqual(fakeIdentity('laptop'))
+  })
+})
+
 test('a machine takes the place of another when the Pairing says so', async () => {
   run.fake.store.put('Pairing', 'q', { ...SPEC, rendezvous: 'QQQQ', replace: true })
   await run.fake.registry.enrol('laptop', 'a'.repeat(32) as never, fakeIdentity('old'), 'declared')

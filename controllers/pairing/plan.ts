@@ -2,7 +2,8 @@
 //
 //   first sight        the window begins, the ceremony opens
 //   digits typed       the same as ours: that machine's keys are written down; other digits: Denied
-//   Approve            enrolled, once a person at the machine has confirmed as well; the answer goes out
+//   Approve            once a person at the machine has confirmed as well, that is written down; then enrolled; the
+//                      answer goes out
 //   Deny, too late, five wrong codes, other digits at the machine: an end that never changes
 import { BURNED_AT, CEREMONY_REFUSALS, type CeremonyRefusal } from '../../api/ceremony.ts'
 import { FINALIZER } from '../../api/meta.ts'
@@ -14,7 +15,7 @@ import type { PairingPhase } from '../../api/v1alpha1/pairing.ts'
 import { conditions } from '../common/conditions.ts'
 import type { Answers, Effect } from '../common/effects.ts'
 import { isPaused, statusEffect, verdictEvent } from '../common/status.ts'
-import type { CeremonySession, CeremonyView, OpenCeremony } from '../ports/ceremonies.ts'
+import type { CeremonyView, OpenCeremony } from '../ports/ceremonies.ts'
 import type { PairingCode } from '../ports/pairing-codes.ts'
 import { type PairingRecord, pairingRecord } from './record.ts'
 
@@ -72,6 +73,7 @@ function planOpen(pairing: PairingObject, observed: PairingObserved): Effect[] {
   const { record, nowMs, view } = observed
   if (record?.end) return planEnded(pairing, observed, record, record.end)
   const current = record ?? { startedMs: nowMs }
+  if (isDecided(current) && observed.node) return planDecided(pairing, observed, current, observed.node)
   const ending = endOf(pairing, observed, current)
   if (ending) return end(pairing, observed, current, ending)
 
@@ -92,10 +94,9 @@ function planOpen(pairing: PairingObject, observed: PairingObserved): Effect[] {
   const writing: Effect[] = matched && !current.matched ? [write(pairing, noted)] : first
   const stage = stageOf(pairing, observed, matched)
   if (stage === 'Approved' && session && observed.node) {
-    const { enrol } = observed.answers
-    if (!enrol) return [...writing, enrolment(pairing, observed.node, session)]
-    if (!enrol.ok) return end(pairing, observed, noted, { phase: 'Denied', atMs: nowMs, why: enrol.reason })
-    return end(pairing, observed, noted, { phase: 'Approved', atMs: nowMs })
+    const by = session.node === 'trustCode' || trustCode ? 'trustCode' : 'person'
+    const decided = { by, identity: session.identity } as const
+    return planDecided(pairing, observed, { ...noted, decided }, observed.node)
   }
   return [
     ...writing,
@@ -105,10 +106,31 @@ function planOpen(pairing: PairingObject, observed: PairingObserved): Effect[] {
   ]
 }
 
+type Decided = PairingRecord & Required<Pick<PairingRecord, 'decided'>>
+const isDecided = (record: PairingRecord): record is Decided => record.decided !== undefined
+
+/**
+ * Written down before the registry is: an authority that ends between the two, a line lost or a code burned meanwhile
+ * would otherwise leave a machine that is enrolled and a Pairing that says nobody joined.
+ */
+function planDecided(
+  pairing: PairingObject,
+  observed: PairingObserved,
+  record: Decided,
+  node: { uid: string; name: string },
+): Effect[] {
+  const { nowMs } = observed
+  const { enrol } = observed.answers
+  const replace = pairing.spec.replace ?? false
+  if (!enrol) return [{ type: 'enrolPaired', node, ...record.decided, replace, because: recordOf(pairing, record) }]
+  if (!enrol.ok) return end(pairing, observed, record, { phase: 'Denied', atMs: nowMs, why: enrol.reason })
+  return end(pairing, observed, record, { phase: 'Approved', atMs: nowMs })
+}
+
+const recordOf = ({ metadata }: PairingObject, value: PairingRecord) => ({ key: pairingRecord(metadata.uid), value })
 const write = (pairing: PairingObject, value: PairingRecord): Effect => ({
   type: 'record',
-  key: pairingRecord(pairing.metadata.uid),
-  value,
+  ...recordOf(pairing, value),
 })
 const later = (record: PairingRecord, nowMs: number): Effect[] => [
   { type: 'again', afterMs: Math.max(0, record.startedMs + WINDOW_MS - nowMs) },
@@ -120,9 +142,10 @@ function open(pairing: PairingObject, record: PairingRecord, observed: PairingOb
   if (!observed.code || 'why' in observed.code) return []
   const claim = address === undefined ? {} : { claim: { address, ...(grant !== undefined && { grant }) } }
   const until = record.end?.phase === 'Approved' ? record.end.atMs + KEPT_MS : record.startedMs + WINDOW_MS
-  const enrolled = record.end?.phase === 'Approved' && record.matched ? { enrolled: record.matched } : {}
+  const settled = record.matched !== undefined && { settled: true as const }
+  const enrolled = record.end?.phase === 'Approved' && record.matched !== undefined && { enrolled: record.matched }
   const { uid } = pairing.metadata
-  const ceremony = { uid, nodeName, rendezvous, untilMs: until, ...claim, ...enrolled }
+  const ceremony = { uid, nodeName, rendezvous, untilMs: until, ...claim, ...settled, ...enrolled }
   const fromSecret = pairing.spec.code === undefined
   return [{ type: 'openCeremony', ceremony: withCode(ceremony, observed.code.code, fromSecret) }]
 }
@@ -130,11 +153,6 @@ function open(pairing: PairingObject, record: PairingRecord, observed: PairingOb
 /** A code out of a Secret is not enumerable: what is shown of a plan does not hold it. */
 function withCode(ceremony: Omit<OpenCeremony, 'code'>, code: string, hidden: boolean): OpenCeremony {
   return Object.defineProperty({ ...ceremony } as OpenCeremony, 'code', { value: code, enumerable: !hidden })
-}
-
-function enrolment(pairing: PairingObject, node: { uid: string; name: string }, session: CeremonySession): Effect {
-  const by = session.node === 'trustCode' || pairing.spec.trustCode ? 'trustCode' : 'person'
-  return { type: 'enrolPaired', node, identity: session.identity, by, replace: pairing.spec.replace ?? false }
 }
 
 function obstacleOf(

@@ -14,6 +14,8 @@ export interface OpenCeremony {
   untilMs: number
   /** A claim: the machine is called here; whoever calls in by this rendezvous is nobody. */
   claim?: { address: string; grant?: string }
+  /** Its keys are known by digits that were typed: further ones decide nothing, and cost nothing. */
+  settled?: true
   /** Enrolled already: that machine is given its answer, as often as it asks; every other one is refused. */
   enrolled?: NodeIdentity
 }
