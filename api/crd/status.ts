@@ -67,7 +67,7 @@ export const STATUS_SCHEMA = {
       .datetime()
       .max(64)
       .describe(
-        'When it was last heard. While it is Connected, which means heard within a minute, it moves every one to two hours.',
+        'When it was last heard. While it is Connected, which means heard within a minute, it moves every two to four hours.',
       )
       .optional(),
     capacity: z

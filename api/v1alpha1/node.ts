@@ -72,7 +72,7 @@ export interface NodeStatus {
   revisionApplied?: number
   agentVersion?: string
   bootId?: string
-  /** RFC 3339. Moves every one to two hours while the node is Connected; exact once it is silent. */
+  /** RFC 3339. Moves every two to four hours while the node is Connected; exact once it is silent. */
   lastHeard?: string
   capacity?: { memoryMiB: number; cpus: number }
   paths?: PeerPath[]

@@ -3,8 +3,8 @@ import { rfc3339 } from './conditions.ts'
 
 const STEP_MIB = 64
 const STEP_FRACTION = 0.05
-/** 254 nodes that all began at once then cost a cluster some 3 writes a minute. */
-const LAST_HEARD_STEP_MS = 60 * 60_000
+/** 254 nodes that all began at once then cost a cluster some 2 writes a minute, 10 in none. */
+const LAST_HEARD_STEP_MS = 2 * 60 * 60_000
 
 /**
  * Memory as status shows it: the stored figure until the real one is 64 MiB or 5 % away, whichever is more.
@@ -16,7 +16,7 @@ export function steadyMiB(stored: number | undefined, actual: number, atRest = f
 }
 
 /**
- * An instant that moves on all the time, as status shows it: after one to two hours, by `who` it is of, so that those
+ * An instant that moves on all the time, as status shows it: after two to four hours, by `who` it is of, so that those
  * who began together do not come together. Undefined stays what was stored.
  */
 export function steadyInstant(

@@ -406,18 +406,18 @@ describe('law 6', () => {
     expect(run.fake.recorded).toEqual([])
   })
 
-  test('last heard moves after one to two hours', async () => {
+  test('last heard moves after two to four hours', async () => {
     const run = await converged()
     const lastHeard = () => run.fake.store.get('Node', 'office')?.status?.lastHeard
     const first = lastHeard()
-    await run.fake.clock.advance(3_599_000)
+    await run.fake.clock.advance(7_199_000)
     run.fake.apply('office')
     await run.settle()
     expect(lastHeard()).toBe(first)
-    await run.fake.clock.advance(3_601_000)
+    await run.fake.clock.advance(7_201_000)
     run.fake.apply('office')
     await run.settle()
-    expect(lastHeard()).toBe('2026-01-01T02:00:00Z')
+    expect(lastHeard()).toBe('2026-01-01T04:00:00Z')
   })
 })
 

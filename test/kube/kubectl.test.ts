@@ -367,9 +367,8 @@ test('an hour of telemetry later: no difference, and of writes only that the nod
   expect((await attempt(['diff', '-R', '-f', FLEET])).stdout).toBe('')
   for (const kind of everything) await run(['wait', '--for=condition=Ready', kind, '--all', '-A', '--timeout=0s'])
   const during = (await writes()).slice(before)
-  // That each of three nodes was heard, every one to two hours.
-  expect(Object.keys(tally(during)).filter((use) => use !== 'patch nodes.ppn.dev/status')).toEqual([])
-  expect(during.length).toBeLessThanOrEqual(3)
+  // That a node was heard is written every two to four hours.
+  expect(tally(during)).toEqual({})
   expect(since.commands()).toEqual([])
   expect(since.bundles()).toEqual([])
 })

@@ -26,7 +26,7 @@ async function until(withinMs: number, what: () => Promise<true | string>): Prom
 }
 
 /** Everything declared is Ready. */
-export async function fleetReady(fleet: LabFleet, withinMs = 90_000): Promise<number> {
+export async function fleetReady(fleet: Pick<LabFleet, 'admin'>, withinMs = 90_000): Promise<number> {
   return await until(withinMs, async () => {
     const client = await fleet.admin()
     const objects = await client.objects({})
