@@ -357,6 +357,10 @@ export const ERRORS = {
     message: 'the kubeconfig cannot be used: {why}',
     hint: 'try `kubectl get --raw /readyz` with the same KUBECONFIG',
   },
+  NoKubeConfig: {
+    message: 'no API server is named: there is neither $KUBECONFIG nor ~/.kube/config, and this is no pod with a token',
+    hint: 'name one with --kubeconfig; in a pod the token is there unless automountServiceAccountToken is false',
+  },
   NoMeshToBrake: {
     message: 'there is no Mesh object that could carry the brake',
     hint: 'apply a Mesh named default, or stop the authority: `kubectl scale deployment/ppn-authority --replicas=0`',

@@ -95,7 +95,7 @@ export interface Clustered {
 
 /**
  * Resolves when metrics, health and the keys are there; waits for the API server and for the Lease behind that. Rejects
- * with KubeConfigUnusable, KeysNotMounted, KeysUnreadable, and EADDRINUSE of the metrics port.
+ * with KubeConfigUnusable, NoKubeConfig, KeysNotMounted, KeysUnreadable, and EADDRINUSE of the metrics port.
  */
 export async function startOnCluster(options: ClusterOptions, signal: AbortSignal): Promise<Clustered> {
   const { clock, log, random, namespace } = options

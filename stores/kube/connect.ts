@@ -25,7 +25,7 @@ export interface Connection extends KubeApi {
   close(): void
 }
 
-/** Throws KubeConfigUnusable when it names no server. Nothing is sent yet. */
+/** Throws KubeConfigUnusable and NoKubeConfig when no server is named. Nothing is sent yet. */
 export async function connectKube(options: ConnectOptions): Promise<Connection> {
   const who = await findCredentials(options)
   const base = new URL(who.server)

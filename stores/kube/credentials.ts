@@ -1,8 +1,9 @@
 // Which API server, and as whom: what the two readers of kubeconfigs have in common.
 import type https from 'node:https'
+import { delimiter } from 'node:path'
 import type { Clock } from '../../base/clock.ts'
 import { PpnError } from '../../base/errors.ts'
-import { plainCredentials } from './plain-credentials.ts'
+import { defaultFile, type PlainOptions, plainCredentials } from './plain-credentials.ts'
 
 export interface Credentials {
   readonly server: string
@@ -23,13 +24,21 @@ export interface CredentialsOptions {
 /**
  * A service account, a token or a certificate is read here. Everything else that people authenticate with (plugins,
  * OpenID, proxies, merged files) is known to @kubernetes/client-node, which takes 50 MiB and most of a second to load.
- * Throws KubeConfigUnusable when no server is named.
+ * Throws KubeConfigUnusable when no server is named, and NoKubeConfig where the library would go on to
+ * http://localhost:8080, as kubectl does.
  */
-export async function findCredentials(options: CredentialsOptions): Promise<Credentials> {
-  return plainCredentials(options) ?? (await libraryCredentials(options))
+export async function findCredentials(options: PlainOptions): Promise<Credentials> {
+  const plain = plainCredentials(options)
+  if (plain) return plain
+  const { kubeconfig, context, env } = options
+  if (kubeconfig !== undefined) return libraryCredentials(kubeconfig, context)
+  const found = defaultFile(env)
+  if (found === undefined) throw new PpnError('NoKubeConfig')
+  return libraryCredentials(found.includes(delimiter) ? undefined : found, context)
 }
 
-async function libraryCredentials({ kubeconfig, context }: CredentialsOptions): Promise<Credentials> {
+/** `kubeconfig` undefined: the several of $KUBECONFIG, merged. */
+async function libraryCredentials(kubeconfig: string | undefined, context: string | undefined): Promise<Credentials> {
   const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()
   try {

@@ -55,7 +55,8 @@ export function plainCredentials(options: PlainOptions): Credentials | undefined
   }
 }
 
-function defaultFile({ KUBECONFIG, HOME }: NodeJS.ProcessEnv): string | undefined {
+/** What is read when nobody names a kubeconfig; undefined: there is none. */
+export function defaultFile({ KUBECONFIG, HOME } = process.env): string | undefined {
   if (KUBECONFIG) return KUBECONFIG
   const path = HOME && join(HOME, '.kube', 'config')
   return path && existsSync(path) ? path : undefined
