@@ -43,7 +43,8 @@ export interface ChainedLog {
   verify(): Promise<ChainHead>
 }
 
-interface Line {
+/** As it stands in the file, unproved. */
+export interface Line {
   n: number
   prev: string
   entry?: Record<string, unknown>
@@ -93,7 +94,8 @@ const NEWLINE = 0x0a
 const NEWLINE_BYTES = Uint8Array.of(NEWLINE)
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
-function asLine(bytes: Uint8Array): Line | undefined {
+/** Undefined: no line of such a log. Only that `n` is a whole number is sure. */
+export function asLine(bytes: Uint8Array): Line | undefined {
   try {
     const value = parseCanonical(bytes)
     const line = typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Line) : undefined
@@ -118,6 +120,9 @@ function wasChanged(bytes: Uint8Array): boolean {
     return false
   }
 }
+
+/** What the line's hash has to be. */
+export const hashOf = ({ hash: _, signature: __, ...body }: Line): string => sha256(canonicalBytes(body))
 
 const emptyScan = ({ after = CHAIN_START }: ChainedLogOptions): Scan => ({
   head: after,

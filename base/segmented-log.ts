@@ -34,6 +34,17 @@ export function segmentsAmong(names: readonly string[], name: string): string[] 
   return [...names.filter((one) => one === name), ...later.sort()]
 }
 
+/** Reads and verifies every segment; nothing is written. Throws ChainBroken. */
+export async function verifySegments(
+  files: Pick<Files, 'read' | 'list'>,
+  name: string,
+): Promise<{ head: ChainHead | undefined; segments: string[] }> {
+  const segments = segmentsAmong(await files.list(), name)
+  let head: ChainHead | undefined
+  for (const segment of segments) head = await verifyChain(files, segment, { after: head })
+  return { head, segments }
+}
+
 /** Opens or begins the log. Throws ChainBroken for its last segment. */
 export async function openSegmentedLog(
   files: Files,

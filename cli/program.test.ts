@@ -51,6 +51,7 @@ test('there is every verb', () => {
     'agent import',
     'agent init',
     'apply',
+    'audit verify',
     'authority',
     'backup',
     'brake',

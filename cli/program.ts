@@ -271,6 +271,17 @@ export function createProgram(io: Io, done: (code: ExitCode) => void): Command {
     .action(async (file, options) => done(await (await registryVerbs()).registryExport(io, file, options)))
 
   program
+    .command('audit')
+    .description('what was done; from the files, with no authority')
+    .command('verify')
+    .description('whether every line is what it was, and none is missing in between')
+    .argument('[files...]', 'collected lines, - for standard input (default: the audit in the state folder)')
+    .option('--head <head>', 'of collected lines: the head that is recorded on the cluster; it has to be there')
+    .option(...STATE)
+    .addOption(output('text', 'json'))
+    .action(async (files, options) => done(await (await import('./verbs/audit.ts')).auditVerify(io, files, options)))
+
+  program
     .command('claim')
     .description('call a machine that holds (ppn agent holding) and let it in: asks for the code that it shows')
     .argument('[address]', 'host name or address of the machine, with a port if it is not 9443')

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Condition } from '../../api/meta.ts'
 import { newKeyFile } from '../../authority/keys/new-keys.ts'
 import { systemClock } from '../../base/clock.ts'
+import { collectedChain } from '../../base/collected-chain.ts'
 import { diskFiles } from '../../base/disk-files.ts'
 import { systemProcesses } from '../../base/processes.ts'
 import { systemRandom } from '../../base/random.ts'
@@ -173,3 +174,11 @@ test(
   },
   TEST_MS,
 )
+
+test('what both have audited is one chain, whoever was killed', async () => {
+  const chain = collectedChain(({ instance }) => String(instance))
+  for (const one of replicas.values()) for (const line of (await one.audit()).split('\n')) chain.add(line)
+  const { head, ...report } = chain.report()
+  expect(report).toMatchObject({ first: 1, others: 0, faults: [] })
+  expect(head.count).toBeGreaterThan(0)
+})

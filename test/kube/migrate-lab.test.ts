@@ -121,6 +121,8 @@ test('there and back: no packet is lost, no agent, tunnel or machine is touched'
 
   const results = await Promise.all(probes.map((probe) => probe.stop()))
   for (const { sent, lost, outageMs } of results)
-    process.stdout.write(`moved there and back: ${lost} of ${sent} packets lost, longest silence ${Math.round(outageMs)} ms\n`)
+    process.stdout.write(
+      `moved there and back: ${lost} of ${sent} packets lost, longest silence ${Math.round(outageMs)} ms\n`,
+    )
   expect(results.map(({ lost }) => lost)).toEqual([0, 0])
 })

@@ -57,6 +57,7 @@ export const NO_PARSERS: Readonly<Record<string, string>> = {
   'authority/term/restore.ts#readRestore': 'a record of our own database',
   'base/log.ts': OWN_VALUE,
   'cli/output/plain.ts': OWN_VALUE,
+  'cli/verbs/audit.ts': 'lines are read by collectedChain; --head is a hash, or is refused',
   'cli/verbs/describe.ts': OWN_VALUE,
   'cli/verbs/diff.ts': OWN_VALUE,
   'cli/folder/edit.ts': 'rewrites files that parse-file.ts has read without a fault',

@@ -11,6 +11,7 @@ import { markInFolder } from '../../../../authority/migrate/mark.ts'
 import { openRegistry } from '../../../../authority/registry/registry.ts'
 import { canonicalBytes } from '../../../../base/canonical-json.ts'
 import { openChainedLog } from '../../../../base/chained-log.ts'
+import { collectedChain } from '../../../../base/collected-chain.ts'
 import { silentLogger } from '../../../../base/log.ts'
 import { openSegmentedLog } from '../../../../base/segmented-log.ts'
 import * as given from '../../../../hack/vector-inputs.ts'
@@ -121,6 +122,21 @@ const auditFile: FuzzedParser = {
       await log.verify()
       return accepted()
     }),
+}
+
+/** Lines of it as `kubectl logs` has them. */
+const collectedAudit: FuzzedParser = {
+  name: 'audit-collected',
+  faces: 'file',
+  covers: ['base/collected-chain.ts#collectedChain', 'base/chained-log.ts#asLine'],
+  shape: 'lines',
+  valid: [Buffer.concat([...segments.values()])],
+  async read(input) {
+    const chain = collectedChain(() => undefined)
+    for (const line of utf8(input).split('\n')) chain.add(line)
+    chain.report({ hash: '0'.repeat(64) })
+    return accepted()
+  },
 }
 
 const COST = { n: 2, r: 1, p: 1 }
@@ -255,6 +271,7 @@ export const AUTHORITY_FILES: readonly FuzzedParser[] = [
   registry,
   signedLine,
   auditFile,
+  collectedAudit,
   backup,
   backupHeader,
   backupEntries,
