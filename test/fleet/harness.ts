@@ -9,6 +9,7 @@ import type { AnyObject } from '../../api/v1alpha1/index.ts'
 import { type Authority, startAuthority } from '../../authority/main/authority.ts'
 import type { AuthorityOptions } from '../../authority/main/options.ts'
 import type { Clock } from '../../base/clock.ts'
+import type { Files } from '../../base/files.ts'
 import { silentLogger } from '../../base/log.ts'
 import type { RandomBytes } from '../../base/random.ts'
 import { armorBundle } from '../../protocol/bundle/armor.ts'
@@ -72,6 +73,8 @@ export interface Fleet {
   /** Ends the authority at once, as SIGKILL would, and starts the next one from what it left. */
   restartAuthority(): Promise<void>
   killAuthority(): void
+  /** Kills it once so many more of its writes have reached the disk; what it does after that reaches nobody. */
+  killAuthorityAfter(writes: number): void
   startAuthority(): Promise<void>
   /** A copy of all that the authority has on disk. */
   authorityState(): AuthorityState
@@ -106,11 +109,12 @@ export function copyOf({ files, database }: AuthorityState): AuthorityState {
 }
 
 /** What a dead process still holds in memory reaches no disk. */
-function mortalState(state: MemoryState, life: Life): MemoryState {
+function mortalState(state: MemoryState, life: Life, wrote: () => void): MemoryState {
   const alive = <T extends unknown[]>(write: (...args: T) => void) => {
     return (...args: T) => {
       if (life.dead) throw new Error('the process is dead')
       write(...args)
+      wrote()
     }
   }
   return {
@@ -146,6 +150,21 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
   }
   remember(objects)
   let running: Running | undefined
+  let writesLeft = Number.POSITIVE_INFINITY
+  const wrote = () => {
+    if (--writesLeft === 0) kill()
+  }
+  const counted = (files: Files): Files => ({
+    ...files,
+    write: async (...given) => {
+      await files.write(...given)
+      wrote()
+    },
+    append: async (...given) => {
+      await files.append(...given)
+      wrote()
+    },
+  })
 
   const filesOf = (name: string) => {
     const found = machineFiles.get(name) ?? new Map<string, Uint8Array>()
@@ -176,7 +195,7 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
     const life = beginLife()
     const stop = new AbortController()
     const itsClock = mortalClock(clock, life)
-    const store = memoryStore({ clock: itsClock, random, state: mortalState(disk.database, life) })
+    const store = memoryStore({ clock: itsClock, random, state: mortalState(disk.database, life, wrote) })
     store.apply(...declared.values())
     const authority = await startAuthority(
       {
@@ -185,7 +204,7 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
           record: (o, _type, reason, message) =>
             void events.push({ key: keyOf(o.kind as Kind, o.name, o.namespace), reason, message }),
         },
-        files: mortal(memoryFiles(disk.files), life),
+        files: mortal(counted(memoryFiles(disk.files)), life),
         transport: mortalTransport(network.transport(), life),
         clock: itsClock,
         random,
@@ -299,6 +318,9 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
         withinMs,
       ),
     killAuthority: kill,
+    killAuthorityAfter(writes) {
+      writesLeft = writes
+    },
     startAuthority: start,
     async restartAuthority() {
       kill()

@@ -2,7 +2,7 @@
 // that a test may interfere with. What of it happens after the handshake lives here; the handshake itself in
 // protocol/pairing.
 import fc from 'fast-check'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { attemptJoin, type DigitsVerdict } from '../../agent/pairing/attempt.ts'
 import { type Joined, joinFleet } from '../../agent/pairing/join.ts'
 import type { NodeIdentity } from '../../api/v1alpha1/node.ts'
@@ -198,6 +198,35 @@ test('the authority ends while the machine waits: it calls the next one, and is 
   await fleet.until(() => phase() === 'Denied' || phase() === 'Approved')
   const { bundle, authorityFingerprint } = await laptop.joined
   await machine.import(bundle, authorityFingerprint)
+})
+
+describe.each([
+  { later: 'calls the next authority', off: false },
+  { later: 'is switched off', off: true },
+])('killed while people say yes, the authority has enrolled the machine and says so, or neither', ({ later, off }) => {
+  test.each(Array.from({ length: 16 }, (_, n) => n + 1))(`after %i writes; the machine ${later}`, async (writes) => {
+    await office()
+    const machine = await fleet.machine('laptop')
+    let gone = false
+    const laptop = await call(await machine.identity(), (connection) => {
+      if (gone) connection.destroy()
+      return connection
+    })
+    await declared('p', { nodeName: 'laptop', ...laptop.secret })
+    await fleet.until(() => laptop.digits() !== undefined)
+    fleet.killAuthorityAfter(writes)
+    await amend('p', { sas: laptop.digits() as string, decision: 'Approve' }).catch(() => {})
+    laptop.answer('person')
+    await fleet.clock.advance(5_000)
+    gone = off
+    await fleet.restartAuthority()
+    await fleet.until(() => ENDED.has(phase() ?? ''), 700_000)
+    const enrolled = lines().filter((line) => line.includes('"paired"')).length
+    expect([enrolled, phase() === 'Approved']).toEqual(enrolled === 1 ? [1, true] : [0, false])
+    if (off || phase() !== 'Approved') return
+    const { bundle, authorityFingerprint } = await within(laptop.joined)
+    await machine.import(bundle, authorityFingerprint)
+  })
 })
 
 test('an answer that was lost is given again to the same machine, and to no other', async () => {
