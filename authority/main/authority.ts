@@ -105,7 +105,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     records: store.records,
     clock,
     random,
-    ceiling: (node) => serving?.downlink()?.commands.ceiling(node) ?? endOfReign(recordedTerm(store.records)),
+    ceiling: (node) => ceiling(node),
     seen: (node) => ({
       unheard: readRestore(store.records)?.unheard.includes(node) ?? false,
       archives: fleet.view(node).report?.archives ?? [],
@@ -131,6 +131,8 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
   otherCommandKey = rotation.otherCommandKey
   roster.refresh()
   const downlink = () => serving?.downlink()
+  const ceiling = (node: string): SequenceMark =>
+    downlink()?.commands.ceiling(node) ?? endOfReign(serving?.lastTerm() ?? recordedTerm(store.records))
   const publisher = createPublisher({
     clock,
     log,
@@ -150,7 +152,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     ),
     broadcastApply: (revision) =>
       downlink()?.commands.broadcastApply(revision) ?? Promise.resolve({ sent: [], held: [] }),
-    ceiling: (node) => downlink()?.commands.ceiling(node) ?? endOfReign(recordedTerm(store.records)),
+    ceiling,
     guard: () => brake.guard(),
     audit,
     lastConnected: lastConnected(store.records),

@@ -1,7 +1,9 @@
 // Speaks from the authority's own mesh address as soon as there is one, and from the new one when it changes.
 import type { Clock } from '../../base/clock.ts'
 import type { Logger } from '../../base/log.ts'
+import type { Term } from '../../protocol/ids.ts'
 import { type Downlink, type DownlinkOptions, startDownlink } from '../term/downlink.ts'
+import { recordedTerm } from '../term/raise.ts'
 
 export interface ServingOptions {
   clock: Clock
@@ -19,6 +21,11 @@ export interface Serving {
   /** The place may have changed. */
   look(): void
   downlink(): Downlink | undefined
+  /**
+   * While there is no downlink: the last term under which anything can have been sent. Not always the one recorded, which
+   * rises before the first packet: what is given out in between is for the reign that begins, not for the one after it.
+   */
+  lastTerm(): Term
   /** Why nothing is served: no address yet, or the port cannot be had. */
   reason(): string | undefined
 }
@@ -34,6 +41,8 @@ export function startServing(options: ServingOptions, signal: AbortSignal): Serv
   let turn: Promise<void> = Promise.resolve()
   /** The place that could not be had, until it is tried again: every try raises the term. */
   let failed: string | undefined
+  /** Recorded before the reign that begins. */
+  let before: Term | undefined
 
   const key = (place: ReturnType<ServingOptions['place']>) => JSON.stringify(place)
 
@@ -52,6 +61,7 @@ export function startServing(options: ServingOptions, signal: AbortSignal): Serv
     }
     const stop = new AbortController()
     const both = AbortSignal.any([signal, stop.signal])
+    before = recordedTerm(options.downlink.records)
     try {
       const downlink = await startDownlink({ ...options.downlink, ...place }, both)
       current = { place: key(place) as string, downlink, stop }
@@ -68,11 +78,18 @@ export function startServing(options: ServingOptions, signal: AbortSignal): Serv
         failed = undefined
         look()
       })
+    } finally {
+      before = undefined
     }
   }
   const look = () => {
     turn = turn.then(settle, settle)
   }
   look()
-  return { look, downlink: () => current?.downlink, reason: () => why }
+  return {
+    look,
+    downlink: () => current?.downlink,
+    lastTerm: () => before ?? recordedTerm(options.downlink.records),
+    reason: () => why,
+  }
 }

@@ -9,7 +9,6 @@ import type { AnyObject } from '../../api/v1alpha1/index.ts'
 import { type Authority, startAuthority } from '../../authority/main/authority.ts'
 import type { AuthorityOptions } from '../../authority/main/options.ts'
 import type { Clock } from '../../base/clock.ts'
-import type { Files } from '../../base/files.ts'
 import { silentLogger } from '../../base/log.ts'
 import type { RandomBytes } from '../../base/random.ts'
 import { armorBundle } from '../../protocol/bundle/armor.ts'
@@ -20,6 +19,7 @@ import { type MemoryStore, memoryStore } from '../../stores/memory/store.ts'
 import { memoryFiles } from '../../testing/memory-files.ts'
 import { type MemoryNetwork, memoryNetwork } from '../../testing/memory-network.ts'
 import { type VirtualClock, virtualClock } from '../../testing/virtual-clock.ts'
+import { type WriteLimit, writeLimit } from './write-limit.ts'
 
 export interface RecordedEvent {
   key: string
@@ -75,6 +75,10 @@ export interface Fleet {
   killAuthority(): void
   /** Kills it once so many more of its writes have reached the disk; what it does after that reaches nobody. */
   killAuthorityAfter(writes: number): void
+  /** The same for the agent of a node that has a machine. */
+  killAgentAfter(node: string, writes: number): void
+  /** Whether the process runs: `authority`, or the agent of that node. */
+  alive(process: string): boolean
   startAuthority(): Promise<void>
   /** A copy of all that the authority has on disk. */
   authorityState(): AuthorityState
@@ -150,21 +154,8 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
   }
   remember(objects)
   let running: Running | undefined
-  let writesLeft = Number.POSITIVE_INFINITY
-  const wrote = () => {
-    if (--writesLeft === 0) kill()
-  }
-  const counted = (files: Files): Files => ({
-    ...files,
-    write: async (...given) => {
-      await files.write(...given)
-      wrote()
-    },
-    append: async (...given) => {
-      await files.append(...given)
-      wrote()
-    },
-  })
+  const ofAuthority = writeLimit(() => kill())
+  const ofAgents = new Map<string, WriteLimit>()
 
   const filesOf = (name: string) => {
     const found = machineFiles.get(name) ?? new Map<string, Uint8Array>()
@@ -175,9 +166,11 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
   const machineOf = async (name: string, address: string, behindNat: boolean): Promise<SimulatedNode> => {
     const found = machines.get(name)
     if (found) return found
+    const limit = writeLimit(() => void machines.get(name)?.kill('agent'))
+    ofAgents.set(name, limit)
     const made = await simulatedNode({
       address,
-      files: memoryFiles(filesOf(name)),
+      files: limit.over(memoryFiles(filesOf(name))),
       transport: network.transport(),
       clock,
       random,
@@ -195,7 +188,7 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
     const life = beginLife()
     const stop = new AbortController()
     const itsClock = mortalClock(clock, life)
-    const store = memoryStore({ clock: itsClock, random, state: mortalState(disk.database, life, wrote) })
+    const store = memoryStore({ clock: itsClock, random, state: mortalState(disk.database, life, ofAuthority.wrote) })
     store.apply(...declared.values())
     const authority = await startAuthority(
       {
@@ -204,7 +197,7 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
           record: (o, _type, reason, message) =>
             void events.push({ key: keyOf(o.kind as Kind, o.name, o.namespace), reason, message }),
         },
-        files: mortal(counted(memoryFiles(disk.files)), life),
+        files: mortal(ofAuthority.over(memoryFiles(disk.files)), life),
         transport: mortalTransport(network.transport(), life),
         clock: itsClock,
         random,
@@ -318,9 +311,9 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
         withinMs,
       ),
     killAuthority: kill,
-    killAuthorityAfter(writes) {
-      writesLeft = writes
-    },
+    killAuthorityAfter: ofAuthority.set,
+    alive: (process) => (process === 'authority' ? running !== undefined : nodes.get(process)?.alive() === true),
+    killAgentAfter: (node, writes) => ofAgents.get(node)?.set(writes),
     startAuthority: start,
     async restartAuthority() {
       kill()

@@ -13,6 +13,7 @@ const ALIVE = ['Starting', 'Running', 'Suspended', 'Stopping']
 /** An undisturbed move is over within this. */
 const SPAN_MS = 12_000
 const END_MS = 300_000
+const DOWN_MS = 300
 const VICTIMS = ['authority', 'edge-1', 'edge-2', 'relay']
 
 /** xorshift32 (Marsaglia, 2003). */
@@ -51,26 +52,56 @@ function watchLaw7(fleet: Fleet) {
   return { look, breaches, runsOn: () => [...running].filter(([, alive]) => alive).map(([name]) => name) }
 }
 
-async function killed(fleet: Fleet, victim: string, downMs: number, advance: (ms: number) => Promise<void>) {
-  if (victim === 'authority') {
-    fleet.killAuthority()
-    await advance(downMs)
-    return fleet.startAuthority()
-  }
-  const node = fleet.nodes.get(victim)
-  await node?.kill('agent')
-  await advance(downMs)
-  await node?.start()
+type Advance = (ms: number) => Promise<void>
+interface Point {
+  what: string
+  /** After the move was declared. */
+  atMs: number
+  act(fleet: Fleet, advance: Advance): Promise<void>
+  /** When it is called off. */
+  backMs?: number
 }
 
-async function run(i: number): Promise<void> {
+async function revive(fleet: Fleet, victim: string, downMs: number, advance: Advance): Promise<void> {
+  await advance(downMs)
+  await (victim === 'authority' ? fleet.startAuthority() : fleet.nodes.get(victim)?.start())
+}
+
+/** Killed at a moment. */
+function killPoint(i: number): Point {
   const random = seeded(i + 1)
   const victim = VICTIMS[i % VICTIMS.length] as string
   const atMs = Math.floor(random() * SPAN_MS)
   const downMs = Math.floor(random() * 8_000)
   const backMs = i % 8 < 4 ? undefined : Math.floor(random() * SPAN_MS)
   const back = backMs === undefined ? '' : `, called off at ${backMs} ms`
-  const what = `kill point ${i}: ${victim} at ${atMs} ms for ${downMs} ms${back}`
+  return {
+    what: `kill point ${i}: ${victim} at ${atMs} ms for ${downMs} ms${back}`,
+    ...{ atMs, backMs },
+    async act(fleet, advance) {
+      if (victim === 'authority') fleet.killAuthority()
+      else await fleet.nodes.get(victim)?.kill('agent')
+      await revive(fleet, victim, downMs, advance)
+    },
+  }
+}
+
+/** Killed after a write. */
+const writePoint = (victim: string, writes: number): Point => ({
+  what: `${victim} after ${writes} writes`,
+  atMs: 0,
+  async act(fleet, advance) {
+    const kill = (after: number) =>
+      victim === 'authority' ? fleet.killAuthorityAfter(after) : fleet.killAgentAfter(victim, after)
+    kill(writes)
+    for (let passed = 0; fleet.alive(victim) && passed < SPAN_MS; passed += 100) await advance(100)
+    // It writes no more than that.
+    if (fleet.alive(victim)) return kill(Number.POSITIVE_INFINITY)
+    await revive(fleet, victim, DOWN_MS, advance)
+  },
+})
+
+async function run({ what, atMs, act, backMs }: Point): Promise<void> {
   const fleet = await startFleet([hub('relay'), spoke('edge-1'), spoke('edge-2'), archive(1, 'edge-1', MOVABLE)])
   try {
     await fleet.untilReady()
@@ -83,7 +114,7 @@ async function run(i: number): Promise<void> {
     }
     fleet.declare(archive(1, 'edge-2', MOVABLE))
     const acts = [
-      { ms: atMs, act: () => killed(fleet, victim, downMs, advance) },
+      { ms: atMs, act: () => act(fleet, advance) },
       ...(backMs === undefined ? [] : [{ ms: backMs, act: async () => fleet.declare(archive(1, 'edge-1', MOVABLE)) }]),
     ].sort((a, b) => a.ms - b.ms)
     let now = 0
@@ -114,5 +145,12 @@ async function run(i: number): Promise<void> {
 }
 
 test.each(Array.from({ length: BATCHES }, (_, i) => i))('a move survives every death, batch %i', async (batch) => {
-  for (let i = batch; i < KILL_POINTS; i += BATCHES) await run(i)
+  for (let i = batch; i < KILL_POINTS; i += BATCHES) await run(killPoint(i))
+})
+
+const WRITES = ['authority', 'edge-1', 'edge-2'].flatMap((victim) =>
+  Array.from({ length: 13 }, (_, n) => [victim, 1 + 2 * n] as const),
+)
+test.each(WRITES)('a move survives the death of %s after its write %i', async (victim, writes) => {
+  await run(writePoint(victim, writes))
 })
