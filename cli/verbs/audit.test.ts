@@ -103,5 +103,6 @@ test('nothing to look through, a head that is none, and a file that is not there
   expect(await verify(['-'])).toMatchObject({ code: 1, out: 'there is no line of an audit\n' })
   await expect(verify(['-'], { head: 'abc' })).rejects.toThrow('--head: abc is no head')
   await expect(verify([], { head: '0'.repeat(64) })).rejects.toThrow('--head goes with collected lines')
+  await expect(verify([], { state: join(state, 'none') })).rejects.toThrow('no fleet has run')
   await expect(verify(['nothing.log'])).rejects.toThrow('cannot be read')
 })

@@ -1,5 +1,5 @@
 // `ppn audit verify`: of a state folder, or of lines that were collected from the pods of a cluster. No authority is asked.
-import { createReadStream } from 'node:fs'
+import { createReadStream, existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { AUDIT_FILE } from '../../authority/audit.ts'
@@ -30,7 +30,10 @@ export async function auditVerify(io: Io, files: readonly string[], options: Aud
 }
 
 async function ofFolder(io: Io, { state, output }: AuditOptions): Promise<ExitCode> {
-  const files = diskFiles(await findStateFolder(io, state))
+  const folder = await findStateFolder(io, state)
+  if (!existsSync(folder))
+    throw new CliError(EXIT.unavailable, `no fleet has run with state ${folder}`, 'start one with `ppn up DIR`')
+  const files = diskFiles(folder)
   try {
     const { head, segments } = await verifySegments(files, AUDIT_FILE)
     const { count = 0, hash = '' } = head ?? {}
