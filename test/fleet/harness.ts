@@ -214,7 +214,11 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
     const look = (name: string) => {
       if (life.dead || nodes.has(name) || provisioning.has(name) || options.joining?.includes(name)) return
       provisioning.add(name)
-      void provision(now, itsClock, name).finally(() => provisioning.delete(name))
+      void provision(now, itsClock, name)
+        .catch((error) => {
+          if (!life.dead) throw error
+        })
+        .finally(() => provisioning.delete(name))
     }
     store.subscribe((event) => {
       if (event.type === 'upsert' && event.object.kind === 'Node') look(event.object.metadata.name)
