@@ -16,7 +16,7 @@ export interface AuditStreamOptions {
   records: Pick<RecordStore, 'get' | 'put'>
   clock: Clock
   log: Logger
-  /** Who writes: in every line. */
+  /** Who writes: in every line. Another one for every process, so that two histories of one are never honest. */
   instance: string
   /** Resolves when the bytes are out of this process's hands. */
   write(bytes: Uint8Array): Promise<void>

@@ -190,7 +190,9 @@ export async function startOnCluster(options: ClusterOptions, signal: AbortSigna
     await ownFacts(warm.records, keys)
     const registry = registryLines(own, namespace)
     const files = clusterFiles({ records: warm.records, registry, keys: keyFiles, onRegistryLost: fail })
-    const audited = auditStream({ records: warm.records, clock, log, write: options.audit, instance: identity }, life)
+    // A container that is started again has the same identity, and may go on from the same line.
+    const instance = `${identity}_${Buffer.from(random(4)).toString('hex')}`
+    const audited = auditStream({ records: warm.records, clock, log, write: options.audit, instance }, life)
     stream = audited
     const started = await startAuthority(
       {
