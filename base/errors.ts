@@ -119,6 +119,10 @@ export const ERRORS = {
     message: 'the bundle of {node} is not given out: {reason}',
     hint: 'release the brake with `ppn brake off`, then try again',
   },
+  AuthorityUnreached: {
+    message: 'the bundle of {node} is not given out, for with it the node would never hear of this authority: {why}',
+    hint: 'enrol the node that the authority stands beside first, then ask again',
+  },
   KeysMissing: {
     message: 'the state folder holds facts but no keys/authority',
     hint: 'restore a backup with `ppn restore`; new keys would not be obeyed by any node',

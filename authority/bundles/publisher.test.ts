@@ -174,6 +174,19 @@ test('a change taken back after it was staged is not switched to by a later APPL
   expect(mtus).toEqual(new Set([1400]))
 })
 
+test('a bundle that does not lead its node to this authority is not given out', async () => {
+  const world = await converged()
+  world.faults.unreached = '10.8.0.9, where it stands, is not in it yet'
+  const refused = world.publisher().firstBundle('n2')
+  await expect(refused).rejects.toMatchObject({
+    code: 'AuthorityUnreached',
+    message: expect.stringContaining('10.8.0.9'),
+  })
+  expect(world.happenings).toEqual([])
+  world.faults.unreached = undefined
+  await expect(world.publisher().firstBundle('n2')).resolves.toBeInstanceOf(Uint8Array)
+})
+
 test('under the brake nothing goes out, and what waited switches together afterwards (law 12)', async () => {
   const world = await converged()
   world.faults.braked = true

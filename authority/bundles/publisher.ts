@@ -43,6 +43,8 @@ export interface PublisherOptions {
   push: PushBundle
   /** APPLY to every Connected node. */
   broadcastApply(revision: Revision): Promise<ApplyResult>
+  /** Why a node that lives by this content alone would never hear of this authority; undefined: it would. */
+  unreached(content: WantedContent): string | undefined
   /** A mark at or above everything ever sent to the node. */
   ceiling(node: string): SequenceMark
   /** The brake: false stops. */
@@ -59,7 +61,7 @@ export interface Publisher extends Bundles {
   start(signal: AbortSignal): void
   /**
    * The node's bundle, sealed, onReceipt: for a file or a ceremony, hence also before `start`. Rejects with
-   * NothingWanted, PublicationHeld.
+   * NothingWanted, PublicationHeld, and with AuthorityUnreached where the node would be out of reach with it for good.
    */
   firstBundle(node: string): Promise<Uint8Array>
   /** Nothing but an onReceipt bundle reaches this node. Called again while it lasts. */
@@ -364,6 +366,8 @@ export function createPublisher(options: PublisherOptions): Publisher {
       const found = nodes.get(node)
       const allotted = found && current(node, found)
       if (!found?.target || !allotted) throw new PpnError('NothingWanted', { node })
+      const why = options.unreached(found.target.wanted)
+      if (why !== undefined) throw new PpnError('AuthorityUnreached', { node, why })
       if (!(await mayGoOn())) throw new PpnError('PublicationHeld', { node, reason: 'Braked' })
       const { content, version } = found.target
       const bytes = seal({ node, revision: allotted.revision, content, version, switch: 'onReceipt' })

@@ -16,6 +16,12 @@ export interface Places {
   missing(): string
   /** Every address that an authority of this mesh may speak from, ours among them. */
   all(): string[]
+  /**
+   * Why a node that knows only these addresses of authorities would never hear of this one; undefined: it would. Two
+   * authority nodes enrolled one after the other: what the first one is given in between names itself alone, and nothing
+   * that the second one sends gets through to it.
+   */
+  unreached(known: readonly string[]): string | undefined
 }
 
 /** `node`: the one this replica runs on; the first of the Mesh's authority nodes when absent. */
@@ -23,16 +29,24 @@ export function placesOf(controllers: Controllers, roster: Pick<Roster, 'get'>, 
   const { world } = controllers
   const names = () => authorityNodeNames(effectiveMesh(world).spec.authorityNodes, world.membership().hubs)
   const ownName = () => (node === undefined ? names()[0] : names().find((name) => name === node))
+  const own = () => {
+    const name = ownName()
+    const entry = name === undefined ? undefined : roster.get(name)
+    return entry && { address: entry.address, ports: effectiveMesh(world).spec.ports }
+  }
+  const missing = () => {
+    const name = ownName()
+    if (node !== undefined && name === undefined)
+      return `${node} is none of the Mesh's authority nodes (${names().join(', ') || 'there are none'})`
+    return `the authority node ${name === undefined ? '' : `${name} `}has no address or no keys yet`
+  }
   return {
-    own() {
-      const name = ownName()
-      const entry = name === undefined ? undefined : roster.get(name)
-      return entry && { address: entry.address, ports: effectiveMesh(world).spec.ports }
-    },
-    missing() {
-      if (node !== undefined && ownName() === undefined)
-        return `${node} is none of the Mesh's authority nodes (${names().join(', ') || 'there are none'})`
-      return 'the authority node has no address yet'
+    own,
+    missing,
+    unreached(known) {
+      const place = own()
+      if (!place) return missing()
+      return known.includes(place.address) ? undefined : `${place.address}, where it stands, is not in it yet`
     },
     all: () => names().flatMap((name) => roster.get(name)?.address ?? []),
   }

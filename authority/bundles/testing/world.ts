@@ -68,6 +68,7 @@ export function bundleWorld(count: number) {
     push: (_node: string): number | undefined => 1,
     apply: (_node: string): number | undefined => 1,
     report: (_node: string): number => 1,
+    unreached: undefined as string | undefined,
   }
   /** Nodes whose term a bundle may have raised. */
   const raised = new Set<string>()
@@ -177,6 +178,7 @@ export function bundleWorld(count: number) {
           if (ms === undefined) throw new Error('lost')
           agentOf(node).receive(bytes)
         },
+        unreached: () => faults.unreached,
         broadcastApply: async (revision) => {
           happenings.push({ type: 'apply', revision, term: reign })
           for (const node of names) {
