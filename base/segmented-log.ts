@@ -40,9 +40,17 @@ export async function verifySegments(
   name: string,
 ): Promise<{ head: ChainHead | undefined; segments: string[] }> {
   const segments = segmentsAmong(await files.list(), name)
+  return { head: await verifyThrough(files, segments), segments }
+}
+
+async function verifyThrough(
+  files: Pick<Files, 'read'>,
+  segments: readonly string[],
+  chain: Omit<ChainedLogOptions, 'after'> = {},
+): Promise<ChainHead | undefined> {
   let head: ChainHead | undefined
-  for (const segment of segments) head = await verifyChain(files, segment, { after: head })
-  return { head, segments }
+  for (const segment of segments) head = await verifyChain(files, segment, { ...chain, after: head })
+  return head
 }
 
 /** Opens or begins the log. Throws ChainBroken for its last segment. */
@@ -63,11 +71,12 @@ export async function openSegmentedLog(
   }
   const open = (after?: ChainHead) => openChainedLog(counted, segmentName(name, number), { ...chain, after })
 
-  const verifyUpTo = async (last: number): Promise<ChainHead | undefined> => {
-    let head: ChainHead | undefined
-    for (let n = 1; n <= last; n++) head = await verifyChain(files, segmentName(name, n), { ...chain, after: head })
-    return head
-  }
+  const verifyUpTo = (last: number) =>
+    verifyThrough(
+      files,
+      Array.from({ length: last }, (_, at) => segmentName(name, at + 1)),
+      chain,
+    )
   const bytes = (await files.read(segmentName(name, number))) ?? new Uint8Array()
   size = bytes.length
   // A crash in the very first write of a segment leaves none of its lines: then the ones before have to say.

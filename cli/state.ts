@@ -65,6 +65,9 @@ export async function requireAdmin(io: Io, flag: string | undefined): Promise<Ad
   throw new CliError(EXIT.unavailable, `no authority runs for ${folder}`, 'start it with `ppn up DIR`')
 }
 
+export const neverRan = (folder: string): CliError =>
+  new CliError(EXIT.unavailable, `no fleet has run with state ${folder}`, 'start one with `ppn up DIR`')
+
 export interface Reading {
   objects: AnyObject[]
   /** Present when the objects come from the state of a stopped authority: when that was written. */
@@ -80,7 +83,6 @@ export async function readFleet(io: Io, flag: string | undefined): Promise<Readi
   if (client) return { objects: await client.objects({}), client }
   const { readState } = await import('../stores/sqlite/read-state.ts')
   const state = readState(folder)
-  if (!state)
-    throw new CliError(EXIT.unavailable, `no fleet has run with state ${folder}`, 'start one with `ppn up DIR`')
+  if (!state) throw neverRan(folder)
   return { objects: state.objects, writtenMs: state.writtenMs }
 }

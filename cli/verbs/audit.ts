@@ -9,7 +9,7 @@ import { PpnError } from '../../base/errors.ts'
 import { verifySegments } from '../../base/segmented-log.ts'
 import { CliError, EXIT, type ExitCode } from '../exit.ts'
 import type { Io } from '../io.ts'
-import { findStateFolder } from '../state.ts'
+import { findStateFolder, neverRan } from '../state.ts'
 
 export interface AuditOptions {
   state?: string
@@ -31,8 +31,7 @@ export async function auditVerify(io: Io, files: readonly string[], options: Aud
 
 async function ofFolder(io: Io, { state, output }: AuditOptions): Promise<ExitCode> {
   const folder = await findStateFolder(io, state)
-  if (!existsSync(folder))
-    throw new CliError(EXIT.unavailable, `no fleet has run with state ${folder}`, 'start one with `ppn up DIR`')
+  if (!existsSync(folder)) throw neverRan(folder)
   const files = diskFiles(folder)
   try {
     const { head, segments } = await verifySegments(files, AUDIT_FILE)

@@ -73,12 +73,15 @@ export interface Fleet {
   /** Ends the authority at once, as SIGKILL would, and starts the next one from what it left. */
   restartAuthority(): Promise<void>
   killAuthority(): void
-  /** Kills it once so many more of its writes have reached the disk; what it does after that reaches nobody. */
-  killAuthorityAfter(writes: number): void
-  /** The same for the agent of a node that has a machine. */
-  killAgentAfter(node: string, writes: number): void
-  /** Whether the process runs: `authority`, or the agent of that node. */
+  /**
+   * Kills the process (`authority`, or the agent of that node's machine) once so many more of its writes have reached the
+   * disk; what it does after that reaches nobody.
+   */
+  killAfter(process: string, writes: number): void
+  /** Whether that process runs. */
   alive(process: string): boolean
+  /** Starts it again from what it left. */
+  revive(process: string): Promise<void>
   startAuthority(): Promise<void>
   /** A copy of all that the authority has on disk. */
   authorityState(): AuthorityState
@@ -315,9 +318,11 @@ export async function startFleet(objects: readonly unknown[], options: FleetOpti
         withinMs,
       ),
     killAuthority: kill,
-    killAuthorityAfter: ofAuthority.set,
+    killAfter: (process, writes) => (process === 'authority' ? ofAuthority : ofAgents.get(process))?.set(writes),
     alive: (process) => (process === 'authority' ? running !== undefined : nodes.get(process)?.alive() === true),
-    killAgentAfter: (node, writes) => ofAgents.get(node)?.set(writes),
+    async revive(process) {
+      await (process === 'authority' ? start() : nodes.get(process)?.start())
+    },
     startAuthority: start,
     async restartAuthority() {
       kill()

@@ -214,7 +214,7 @@ describe.each([
     })
     await declared('p', { nodeName: 'laptop', ...laptop.secret })
     await fleet.until(() => laptop.digits() !== undefined)
-    fleet.killAuthorityAfter(writes)
+    fleet.killAfter('authority', writes)
     await amend('p', { sas: laptop.digits() as string, decision: 'Approve' }).catch(() => {})
     laptop.answer('person')
     await fleet.clock.advance(5_000)

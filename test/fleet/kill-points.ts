@@ -125,18 +125,12 @@ export async function runKilled(i: number): Promise<ReturnType<typeof ending>> {
   return await run(1, {
     atMs,
     async act(fleet) {
-      if (victim === 'authority') {
-        fleet.killAuthority()
-        await fleet.clock.advance(downMs)
-        await fleet.startAuthority()
-        return
-      }
-      const node = fleet.nodes.get(victim)
       // Not there yet: then nobody dies in this run.
-      if (!node?.alive()) return
-      await node.kill('agent')
+      if (!fleet.alive(victim)) return
+      if (victim === 'authority') fleet.killAuthority()
+      else await fleet.nodes.get(victim)?.kill('agent')
       await fleet.clock.advance(downMs)
-      await node.start()
+      await fleet.revive(victim)
     },
   }).catch((error) => {
     throw new Error(`kill point ${i}: ${victim} at ${atMs} ms for ${downMs} ms: ${error.message}`, { cause: error })

@@ -3,6 +3,8 @@
 // and in the end it runs on exactly one, the declared one.
 import { expect, test } from 'vitest'
 import { type Fleet, startFleet } from './harness.ts'
+import { killAfterWrite } from './kill-after-write.ts'
+import { seeded } from './kill-points.ts'
 import { archive, hub, spoke } from './objects.ts'
 
 const KILL_POINTS = 24
@@ -13,21 +15,7 @@ const ALIVE = ['Starting', 'Running', 'Suspended', 'Stopping']
 /** An undisturbed move is over within this. */
 const SPAN_MS = 12_000
 const END_MS = 300_000
-const DOWN_MS = 300
 const VICTIMS = ['authority', 'edge-1', 'edge-2', 'relay']
-
-/** xorshift32 (Marsaglia, 2003). */
-function seeded(seed: number): () => number {
-  let state = (seed * 2654435761) >>> 0 || 1
-  return () => {
-    state ^= state << 13
-    state >>>= 0
-    state ^= state >>> 17
-    state ^= state << 5
-    state >>>= 0
-    return state / 2 ** 32
-  }
-}
 
 /**
  * Looks each 100 ms. An agent that is dead says nothing and stops nothing: what it last showed running runs on.
@@ -62,11 +50,6 @@ interface Point {
   backMs?: number
 }
 
-async function revive(fleet: Fleet, victim: string, downMs: number, advance: Advance): Promise<void> {
-  await advance(downMs)
-  await (victim === 'authority' ? fleet.startAuthority() : fleet.nodes.get(victim)?.start())
-}
-
 /** Killed at a moment. */
 function killPoint(i: number): Point {
   const random = seeded(i + 1)
@@ -81,7 +64,8 @@ function killPoint(i: number): Point {
     async act(fleet, advance) {
       if (victim === 'authority') fleet.killAuthority()
       else await fleet.nodes.get(victim)?.kill('agent')
-      await revive(fleet, victim, downMs, advance)
+      await advance(downMs)
+      await fleet.revive(victim)
     },
   }
 }
@@ -90,15 +74,7 @@ function killPoint(i: number): Point {
 const writePoint = (victim: string, writes: number): Point => ({
   what: `${victim} after ${writes} writes`,
   atMs: 0,
-  async act(fleet, advance) {
-    const kill = (after: number) =>
-      victim === 'authority' ? fleet.killAuthorityAfter(after) : fleet.killAgentAfter(victim, after)
-    kill(writes)
-    for (let passed = 0; fleet.alive(victim) && passed < SPAN_MS; passed += 100) await advance(100)
-    // It writes no more than that.
-    if (fleet.alive(victim)) return kill(Number.POSITIVE_INFINITY)
-    await revive(fleet, victim, DOWN_MS, advance)
-  },
+  act: (fleet, advance) => killAfterWrite(fleet, { victim, writes, withinMs: SPAN_MS, advance }),
 })
 
 async function run({ what, atMs, act, backMs }: Point): Promise<void> {

@@ -1,6 +1,5 @@
 // A fleet whose authority has two homes: a folder and a cluster. The machines and the network outlive every authority.
-
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -22,10 +21,11 @@ import { memoryFiles } from '../../testing/memory-files.ts'
 import { memoryNetwork } from '../../testing/memory-network.ts'
 import { sentCommands } from '../../testing/sent-commands.ts'
 import { countedDrivers, type DriverCall } from './counted-drivers.ts'
+import { mountSecret } from './mount-secret.ts'
+import { NAMESPACE } from './reign.ts'
 
 const SYNC_PORT = 8092
 const READY_WITHIN_MS = 120_000
-export const NAMESPACE = 'ppn-system'
 export const SECRET = 'ppn-authority-keys'
 
 export interface Reigning {
@@ -130,11 +130,7 @@ export function twoHomes(cluster: () => Cluster, example: string) {
     },
     /** With the keys as a pod finds them: those of the Secret. */
     async onCluster(): Promise<Reigning> {
-      const text = await cluster().kubectl(['-n', NAMESPACE, 'get', 'secret', SECRET, '-o', 'json'])
-      rmSync(keys, { recursive: true, force: true })
-      mkdirSync(keys)
-      for (const [name, data] of Object.entries((JSON.parse(text) as { data: Record<string, string> }).data))
-        writeFileSync(join(keys, name), Buffer.from(data, 'base64'))
+      await mountSecret(cluster(), SECRET, keys)
       const stop = new AbortController()
       const running = await startOnCluster(
         {

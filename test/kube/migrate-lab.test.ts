@@ -1,6 +1,6 @@
 // `ppn migrate --to-cluster` and back under a fleet over real WireGuard: what its packets, tunnels, agents and machines
 // notice of it.
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -14,6 +14,8 @@ import { REPOSITORY } from '../lab/repository.ts'
 import installPackages from '../system/packages.ts'
 import { freshCluster } from './fresh-cluster.ts'
 import { type LabReplica, type LabReplicasOptions, reachFrom, relayTo, soon, startReplica } from './lab-authority.ts'
+import { SECRET } from './migrate-fleet.ts'
+import { mountSecret } from './mount-secret.ts'
 import { NAMESPACE } from './reign.ts'
 
 const cluster = freshCluster('manifests/base')
@@ -85,13 +87,6 @@ const migrate = async (direction: string) => {
   const ran = await lab.fleet.ppn(HUB, ['migrate', direction, fleet, ...place])
   expect(ran, ran.stderr).toMatchObject({ exitCode: 0 })
 }
-/** As a pod finds them. */
-async function keysOfSecret(): Promise<void> {
-  const text = await cluster().kubectl(['-n', NAMESPACE, 'get', 'secret', 'ppn-authority-keys', '-o', 'json'])
-  await mkdir(options.keys, { mode: 0o700 })
-  for (const [name, data] of Object.entries((JSON.parse(text) as { data: Record<string, string> }).data))
-    await writeFile(join(options.keys, name), Buffer.from(data, 'base64'), { mode: 0o600 })
-}
 
 test('there and back: no packet is lost, no agent, tunnel or machine is touched', { timeout: 600_000 }, async () => {
   const before = await fleetUntouched(await folderAdmin())
@@ -102,7 +97,7 @@ test('there and back: no packet is lost, no agent, tunnel or machine is touched'
   ])
   await stopFolderAuthority()
   await migrate('--to-cluster')
-  await keysOfSecret()
+  await mountSecret(cluster(), SECRET, options.keys)
   replica = await startReplica(options, HUB)
   const admin = async () => {
     const client = (await replica?.serving())?.admin

@@ -24,7 +24,8 @@ import { sqlitePersistence } from '../../stores/sqlite/persistence.ts'
 import { readState } from '../../stores/sqlite/read-state.ts'
 import { freshCluster } from './fresh-cluster.ts'
 import { listed } from './machines.ts'
-import { lastingOf, NAMESPACE, type Reigning, ready, SECRET, twoHomes } from './migrate-fleet.ts'
+import { lastingOf, type Reigning, ready, SECRET, twoHomes } from './migrate-fleet.ts'
+import { NAMESPACE } from './reign.ts'
 
 const cluster = freshCluster('manifests/base')
 const home = twoHomes(cluster, 'examples/office')

@@ -1,6 +1,5 @@
 // Fifty machines that hold, claimed by one person with one command: the real verb against a real authority, real sockets
 // on the loopback, agents on simulated drivers. One is not declared at first.
-
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
