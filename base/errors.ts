@@ -121,7 +121,7 @@ export const ERRORS = {
   },
   AuthorityUnreached: {
     message: 'the bundle of {node} is not given out, for with it the node would never hear of this authority: {why}',
-    hint: 'enrol the node that the authority stands beside first, then ask again',
+    hint: 'set up the node that the authority stands beside, and the hub between, then ask again',
   },
   KeysMissing: {
     message: 'the state folder holds facts but no keys/authority',

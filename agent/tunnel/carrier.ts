@@ -1,5 +1,5 @@
+import { peerFor } from '../../base/cryptokey-routing.ts'
 import type { WireGuardState } from '../drivers/wireguard/port.ts'
-import { peerFor } from '../drivers/wireguard/routes.ts'
 
 /** Does the peer that carries `address` take what is sent and answer nothing? Pure. */
 export function isUnanswered(

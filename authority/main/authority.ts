@@ -152,7 +152,7 @@ export async function startAuthority(options: AuthorityOptions, signal: AbortSig
     ),
     broadcastApply: (revision) =>
       downlink()?.commands.broadcastApply(revision) ?? Promise.resolve({ sent: [], held: [] }),
-    unreached: ({ authorities }) => places.unreached(authorities.flatMap(({ addresses }) => addresses)),
+    unreached: (content) => places.unreached(content),
     ceiling,
     guard: () => brake.guard(),
     audit,

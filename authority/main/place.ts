@@ -1,7 +1,9 @@
 // Where an authority speaks from: the mesh address of a node beside whose agent it runs.
+import { peerFor } from '../../base/cryptokey-routing.ts'
 import { authorityNodeNames } from '../../controllers/bundle/members.ts'
 import type { Controllers } from '../../controllers/index.ts'
 import { effectiveMesh } from '../../controllers/mesh/effective.ts'
+import type { WantedContent } from '../../controllers/ports/bundles.ts'
 import type { Roster } from '../roster.ts'
 
 export interface Place {
@@ -17,11 +19,11 @@ export interface Places {
   /** Every address that an authority of this mesh may speak from, ours among them. */
   all(): string[]
   /**
-   * Why a node that knows only these addresses of authorities would never hear of this one; undefined: it would. Two
-   * authority nodes enrolled one after the other: what the first one is given in between names itself alone, and nothing
-   * that the second one sends gets through to it.
+   * Why a node that lives by this content alone would never hear of this authority; undefined: it would. Nodes are enrolled
+   * one after the other, and what one is given in between leaves out whoever came later: another authority node, so that
+   * nothing sent from there gets through; or the hub that leads there.
    */
-  unreached(known: readonly string[]): string | undefined
+  unreached(content: Pick<WantedContent, 'authorities' | 'node' | 'peers'>): string | undefined
 }
 
 /** `node`: the one this replica runs on; the first of the Mesh's authority nodes when absent. */
@@ -43,10 +45,13 @@ export function placesOf(controllers: Controllers, roster: Pick<Roster, 'get'>, 
   return {
     own,
     missing,
-    unreached(known) {
-      const place = own()
-      if (!place) return missing()
-      return known.includes(place.address) ? undefined : `${place.address}, where it stands, is not in it yet`
+    unreached({ authorities, node: { address: its }, peers }) {
+      const { address } = own() ?? {}
+      if (address === undefined) return missing()
+      if (!authorities.some(({ addresses }) => addresses.includes(address)))
+        return `${address}, where it stands, is not in it yet`
+      if (its === address || peerFor(peers, address)) return undefined
+      return `no hub that leads to ${address}, where it stands, has an address and keys yet`
     },
     all: () => names().flatMap((name) => roster.get(name)?.address ?? []),
   }

@@ -1,4 +1,5 @@
 // Two nodes beside whose agents an authority may run, set up one after the other while it runs beside the second one.
+import fc from 'fast-check'
 import { afterEach, expect, test } from 'vitest'
 import { API_VERSION } from '../../api/meta.ts'
 import { type Fleet, startFleet } from './harness.ts'
@@ -26,6 +27,54 @@ test('whoever is set up first gets its bundle once the authority’s own node is
   fleet.declare(hub('relay-2'))
   await fleet.untilReady()
   expect([...fleet.nodes.keys()].sort()).toEqual(['edge-1', 'relay', 'relay-2'])
+})
+
+test.each([
+  ['an authority beside a spoke', ['edge-1', 'relay'], undefined],
+  ['the second authority node a spoke, and the authority beside it', ['relay', 'edge-1'], 'edge-1'],
+])('%s: whoever is set up before the hub is not left without a way', async (_, authorityNodes, node) => {
+  const nodes = [spoke('edge-1'), spoke('edge-2')]
+  const declared = { ...mesh, spec: { ...mesh.spec, authorityNodes } }
+  fleet = await startFleet([declared, ...nodes], { authority: { ...(node && { node }) } })
+  await fleet.clock.advance(30_000)
+  const refused = fleet.authority.publisher.firstBundle('edge-2')
+  await expect(refused).rejects.toMatchObject({
+    code: 'AuthorityUnreached',
+    message: expect.stringContaining('no hub'),
+  })
+  fleet.declare(hub('relay'))
+  await fleet.untilReady()
+})
+
+const NODES = [hub('relay'), hub('relay-2'), spoke('edge-1'), spoke('edge-2')]
+const NAMES = NODES.map(({ metadata }) => metadata.name)
+const standing = fc
+  .tuple(fc.shuffledSubarray(NAMES, { minLength: 1, maxLength: 3 }), fc.nat(2))
+  .map(([names, at]) => ({ authorityNodes: names, node: names[at % names.length] as string }))
+
+test('wherever the authority stands, and in whatever order and haste its nodes are set up, the fleet converges', async () => {
+  const orders = fc.shuffledSubarray(NODES, { minLength: NODES.length })
+  await fc.assert(
+    fc.asyncProperty(
+      standing,
+      orders,
+      fc.constantFrom(0, 40, 6_000),
+      async ({ authorityNodes, node }, order, apartMs) => {
+        const declared = { ...mesh, spec: { ...mesh.spec, authorityNodes } }
+        const one = await startFleet([declared], { authority: { node } })
+        try {
+          for (const object of order) {
+            one.declare(object)
+            await one.clock.advance(apartMs)
+          }
+          await one.untilReady()
+        } finally {
+          await one.stop()
+        }
+      },
+    ),
+    { numRuns: 20 },
+  )
 })
 
 test('beside the first one, nobody waits for the second', async () => {

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { peerFor } from '../../../base/cryptokey-routing.ts'
 import { silentLogger } from '../../../base/log.ts'
 import { generateX25519, toBase64 } from '../../../protocol/keys.ts'
 import { memoryNetwork } from '../../../testing/memory-network.ts'
 import { seededRandom } from '../../../testing/seeded-random.ts'
 import { virtualClock } from '../../../testing/virtual-clock.ts'
 import { wireguardConformance } from '../conformance/wireguard.ts'
-import { peerFor } from './routes.ts'
 import { simulatedWireGuard } from './simulated.ts'
 import { decodePacket, encodePacket, type Packet } from './simulated-packet.ts'
 

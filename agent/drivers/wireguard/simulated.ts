@@ -6,10 +6,10 @@
 // a packet leads to that address.
 import { x25519 } from '@noble/curves/ed25519.js'
 import type { Clock } from '../../../base/clock.ts'
+import { peerFor } from '../../../base/cryptokey-routing.ts'
 import type { Logger } from '../../../base/log.ts'
 import type { Transport, UdpSocket } from '../../../base/transport.ts'
 import type { WireGuardConfig, WireGuardDriver, WireGuardPeer } from './port.ts'
-import { peerFor } from './routes.ts'
 import { decodePacket, encodePacket, type PacketKind } from './simulated-packet.ts'
 import { type SimulatedPeer, simulatedPeer } from './simulated-peer.ts'
 

@@ -1,4 +1,4 @@
-// Cryptokey routing: which peer an address belongs to, as WireGuard chooses.
+// Cryptokey routing: which peer an address belongs to, as WireGuard chooses (its paper, section 2).
 
 /** The most specific peer whose allowedIPs cover `address`; undefined when none does. */
 export function peerFor<P extends { allowedIPs: readonly string[] }>(
