@@ -292,6 +292,17 @@ describe('after a restore', () => {
     },
   )
 
+  test('it goes above it also when the node is heard only after it was told: nobody could say whose term it reports', async () => {
+    const { world, downlink } = await restored([5, 5, 5])
+    await world.clock.advance(6_000)
+    expect(world.sentTo('10.8.0.1', OP.PING)).not.toEqual([])
+    await world.connectAll()
+    await world.run(20_000)
+    // Once, however many report it.
+    expect(downlink.reign.term()).toBe(6)
+    expect(downlink.fleet.views().map((view) => view.liveness)).toEqual(['Fresh', 'Fresh', 'Fresh'])
+  })
+
   test('a term out of reach is not taken, and speaks against us', async () => {
     const { world, downlink } = await restored([7, 2 ** 21])
     await world.connectAll()

@@ -100,13 +100,15 @@ export async function openReign(options: ReignOptions, signal: AbortSignal): Pro
     const progress = restoring.get(node)
     if (!progress || progress.taking) return
     progress.taking = true
-    // Ours, reported by a node that we sent nothing, was another reign's: ours goes on above it.
-    const anothers = claims.term === state.term && !sent.has(node)
+    // Ours, reported by a node that we sent nothing, was another reign's: ours goes on above it. The first one may have
+    // been, whoever reports it: a node that was heard late has been told of it by then. That costs at most one term.
+    const anothers = claims.term === state.term && (state.term === first || !sent.has(node))
     inTurn(async () => {
       try {
         await options.takeClaims?.(node, claims, base)
         const taken = takeHigher(state.term, base.term, claims.term)
-        if (taken > state.term || (anothers && taken === state.term)) await raise(node, taken)
+        // Of several that came together the first one may have raised it by now.
+        if (taken > state.term || (anothers && claims.term === state.term)) await raise(node, taken)
         progress.taken = true
         // What was taken does not speak against us: the node is only listened for no longer.
         step({ type: 'heard', node, hub: false, term: 0, told: true })
