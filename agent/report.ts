@@ -32,11 +32,16 @@ export interface ReportInput {
   retainedDisks: NodeReport['retainedDisks']
 }
 
-/** Does the interface let nothing pass but the way to the authority? Asked for is not yet so (law 2). */
+/**
+ * Does the interface let nothing pass but the way to the authority? Asked for is not yet so (law 2). A node that has no
+ * other peers than those is the same either way.
+ */
 function isIsolated(asked: boolean, content: BundleContent | undefined, tunnel: Observed['tunnel']): boolean {
   if (!content || !tunnel || tunnel.peers.length === 0) return asked
   const authorities = new Set(content.authorities.flatMap((a) => a.addresses.map((address) => `${address}/32`)))
-  return tunnel.peers.every((p) => p.allowedIPs.every((ip) => authorities.has(ip)))
+  const nothingElse = (peers: readonly { allowedIPs: readonly string[] }[]) =>
+    peers.every((p) => p.allowedIPs.every((ip) => authorities.has(ip)))
+  return nothingElse(content.peers) ? asked : nothingElse(tunnel.peers)
 }
 
 export function buildReport(input: ReportInput): NodeReport {

@@ -77,6 +77,13 @@ test('wherever the authority stands, and in whatever order and haste its nodes a
   )
 })
 
+test('a hub whose only peers are authority nodes is not taken for isolated', async () => {
+  const declared = { ...mesh, spec: { ...mesh.spec, authorityNodes: ['edge-1'] } }
+  fleet = await startFleet([declared, hub('relay'), spoke('edge-1')])
+  await fleet.untilReady()
+  expect(fleet.nodes.get('relay')?.report()?.isolated).toBe(false)
+})
+
 test('beside the first one, nobody waits for the second', async () => {
   fleet = await startFleet([mesh, hub('relay'), spoke('edge-1')], { authority: { node: 'relay' } })
   await fleet.until(() => fleet.condition('Node', 'edge-1')?.status === 'True')
