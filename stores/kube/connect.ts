@@ -103,11 +103,13 @@ export async function connectKube(options: ConnectOptions): Promise<Connection> 
       const timer = options.clock.after(withinMs, () => {
         const why = new PpnError('KubeTimedOut', { server: who.server, ms: withinMs })
         late.abort(why)
-        open.distrust(sentMs, why)
+        open.distrust(sentMs, withinMs, why)
       })
       try {
         const signal = request.signal ? AbortSignal.any([request.signal, late.signal]) : late.signal
-        return await answerOf(await send(request, signal), exchange)
+        const answer = await answerOf(await send(request, signal), exchange)
+        open.answered()
+        return answer
       } catch (error) {
         throw late.signal.aborted ? late.signal.reason : error
       } finally {
